@@ -1,0 +1,96 @@
+from django.db import models
+
+from accounts.models.account import TOPIC, Account, slug
+from common.money import MoneyField
+from common.queues import Lane
+from common.secrets import EncryptedTextField
+from common.site import Versioned
+
+LANES = [(lane.value, lane.value) for lane in Lane]
+
+
+class ApiClient(Versioned):
+    """REST credentials of an account (the panel's "HTTP API account", S0-109…S0-114)."""
+
+    config_topic = TOPIC
+
+    account = models.ForeignKey(Account, models.CASCADE, related_name="api_clients")
+    username = models.CharField(max_length=64, unique=True, validators=[slug])
+    password = models.CharField(max_length=200, editable=False, help_text="Argon2id hash")
+    description = models.CharField(max_length=200, blank=True)
+    active = models.BooleanField(default=True)
+    url_credentials = models.BooleanField(default=False, help_text="Accept ?user=&password= in the URL.")
+    rate_limit = models.PositiveIntegerField(default=10, help_text="Messages a second; 0: no limit.")
+    daily_limit = models.PositiveIntegerField(default=0, help_text="Messages a day; 0: no limit.")
+    spending_cap = MoneyField(null=True, blank=True, help_text="Of the account's credits; empty: no cap.")
+    default_sender = models.CharField(max_length=21, blank=True)
+    traffic_class = models.CharField(max_length=13, choices=LANES, default=Lane.TRANSACTIONAL)
+    otp_allowed = models.BooleanField(default=False)
+    dlr_url = models.CharField(max_length=500, blank=True)
+    webhook_secret = EncryptedTextField(blank=True, help_text="Signs webhooks (Standard Webhooks).")
+    ip_whitelist = models.JSONField(default=list, blank=True)
+    last_used_at = models.DateTimeField(null=True, blank=True, editable=False)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    def __str__(self) -> str:
+        return self.username
+
+
+class ApiKey(Versioned):
+    """A key for `X-API-Key`: 256 random bits, shown once, kept as SHA-256."""
+
+    config_topic = TOPIC
+
+    account = models.ForeignKey(Account, models.CASCADE, related_name="api_keys")
+    api_client = models.ForeignKey(ApiClient, models.CASCADE, related_name="api_keys")
+    name = models.CharField(max_length=100, blank=True)
+    prefix = models.CharField(max_length=20, editable=False)
+    key_hash = models.CharField(max_length=64, unique=True, editable=False)
+    scopes = models.JSONField(default=list, help_text="Of: send, read, balance; empty: all.")
+    active = models.BooleanField(default=True)
+    expires_at = models.DateTimeField(null=True, blank=True)
+    ip_whitelist = models.JSONField(default=list, blank=True)
+    last_used_at = models.DateTimeField(null=True, blank=True, editable=False)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    def __str__(self) -> str:
+        return f"{self.prefix}…"
+
+
+class SmppClient(Versioned):
+    """Bind credentials of an account (the panel's "ESME account", S0-108)."""
+
+    config_topic = TOPIC
+
+    account = models.ForeignKey(Account, models.CASCADE, related_name="smpp_clients")
+    system_id = models.CharField(max_length=15, unique=True, validators=[slug])
+    password = models.CharField(max_length=200, editable=False, help_text="Argon2id hash")
+    active = models.BooleanField(default=True)
+    max_binds = models.PositiveSmallIntegerField(default=2, help_text="0: no limit")
+    ip_whitelist = models.JSONField(default=list, blank=True)
+    tps = models.PositiveIntegerField(default=0, help_text="submit_sm a second; 0: no limit.")
+    window = models.PositiveIntegerField(default=100)
+    default_sender = models.CharField(max_length=21, blank=True)
+    traffic_class = models.CharField(max_length=13, choices=LANES, default=Lane.TRANSACTIONAL)
+    otp_allowed = models.BooleanField(default=False)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    def __str__(self) -> str:
+        return self.system_id
+
+
+class WebhookEndpoint(Versioned):
+    """An account-wide URL for events (S0-97)."""
+
+    config_topic = TOPIC
+
+    account = models.ForeignKey(Account, models.CASCADE, related_name="webhook_endpoints")
+    name = models.CharField(max_length=100)
+    url = models.CharField(max_length=500)
+    events = models.JSONField(default=list, help_text="Of: dlr, mo")
+    secret = EncryptedTextField(blank=True)
+    active = models.BooleanField(default=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    def __str__(self) -> str:
+        return self.name

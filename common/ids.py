@@ -1,0 +1,88 @@
+"""Identifiers that sort by time and name the process that drew them (architecture section 6).
+
+UUIDv7 (RFC 9562): 48 bits of Unix milliseconds, a 12-bit counter, then 11 bits of process number and 51
+random bits. The first 71 meaningful bits also fit a 63-bit number (milliseconds since 2025-01-01: 40 bits,
+counter 12, process 11), which gives the short decimal and hex message ids; a short id maps back to one
+UUID range.
+"""
+
+import secrets
+import threading
+import time
+import uuid
+from datetime import UTC, datetime
+
+EPOCH_2025_MS = int(datetime(2025, 1, 1, tzinfo=UTC).timestamp() * 1000)
+_LOW_BITS = 51
+_LOW_MASK = (1 << _LOW_BITS) - 1
+_COUNTER_MAX = 0xFFF
+
+
+class IdFactory:
+    """Draws strictly increasing UUIDv7 values; safe to share between threads."""
+
+    def __init__(self, process: int) -> None:
+        self._process = process & 0x7FF
+        self._lock = threading.Lock()
+        self._last_ms = 0
+        self._counter = 0
+
+    def draw(self, milliseconds: int | None = None) -> uuid.UUID:
+        """One new id; `milliseconds` since 1970, default now."""
+        with self._lock:
+            now = time.time_ns() // 1_000_000 if milliseconds is None else milliseconds
+            if now > self._last_ms:
+                self._last_ms, self._counter = now, 0
+            elif self._counter < _COUNTER_MAX:
+                self._counter += 1
+            else:  # 4,096 ids in one millisecond: borrow the next one, order is kept
+                self._last_ms, self._counter = self._last_ms + 1, 0
+            return self._compose(self._last_ms, self._counter, secrets.randbits(_LOW_BITS))
+
+    def _compose(self, ms: int, counter: int, low: int) -> uuid.UUID:
+        value = (ms & (1 << 48) - 1) << 80 | 0x7 << 76 | counter << 64
+        return uuid.UUID(int=value | 0b10 << 62 | self._process << _LOW_BITS | low)
+
+
+# One per process by nature: the counter must be shared by every thread that draws.
+_factory = IdFactory(secrets.randbits(11))
+
+
+def new_id() -> uuid.UUID:
+    """A new UUIDv7, later than every one this process drew before."""
+    return _factory.draw()
+
+
+def derive(parent: uuid.UUID, number: int) -> uuid.UUID:
+    """The id of child `number` (1 …) of `parent`: same millisecond, so the same partition, and always the same."""
+    value = parent.int
+    return uuid.UUID(int=value & ~_LOW_MASK | (value + number) & _LOW_MASK)
+
+
+def milliseconds(value: uuid.UUID) -> int:
+    """Unix milliseconds in a UUIDv7."""
+    return value.int >> 80
+
+
+def moment(value: uuid.UUID) -> datetime:
+    """The time at which a UUIDv7 was drawn."""
+    return datetime.fromtimestamp(milliseconds(value) / 1000, UTC)
+
+
+def floor_at(when: datetime) -> uuid.UUID:
+    """The lowest UUIDv7 of `when`: a time window becomes an id range, so that partitions are pruned."""
+    return uuid.UUID(int=int(when.timestamp() * 1000) << 80)
+
+
+def short_number(value: uuid.UUID) -> int:
+    """The 63-bit number of a UUIDv7, for decimal and hex message ids."""
+    number = value.int
+    ms = (number >> 80) - EPOCH_2025_MS
+    return ms << 23 | ((number >> 64) & _COUNTER_MAX) << 11 | (number >> _LOW_BITS) & 0x7FF
+
+
+def range_of_short(number: int) -> tuple[uuid.UUID, uuid.UUID]:
+    """The first and the last UUID that a short number may stand for."""
+    ms, counter, process = (number >> 23) + EPOCH_2025_MS, number >> 11 & _COUNTER_MAX, number & 0x7FF
+    low = ms << 80 | 0x7 << 76 | counter << 64 | 0b10 << 62 | process << _LOW_BITS
+    return uuid.UUID(int=low), uuid.UUID(int=low | _LOW_MASK)

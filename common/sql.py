@@ -1,0 +1,136 @@
+"""Batches in two dialects: many rows in, out or changed by one statement, on PostgreSQL and on SQLite.
+
+Every hot statement of the gateway is written once with these pieces. Columns that a batch brings along are
+named `v_…`, so that a plain column name in RETURNING means the table in both dialects.
+"""
+
+import json
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any, Protocol
+from uuid import UUID
+
+from django.db import connection
+from django.utils.dateparse import parse_datetime
+
+Row = tuple[Any, ...]
+
+
+class Cursor(Protocol):
+    """What we use of a DB-API cursor."""
+
+    rowcount: int
+
+    def execute(self, sql: str, params: Sequence[Any] = ...) -> Any: ...
+    def executemany(self, sql: str, rows: Sequence[Sequence[Any]]) -> Any: ...
+    def fetchall(self) -> list[Row]: ...
+    def fetchone(self) -> Row | None: ...
+
+
+class PostgreSQL:
+    """COPY, unnest and arrays."""
+
+    now = "clock_timestamp()"
+    skip_locked = "FOR UPDATE SKIP LOCKED"
+    for_update = "FOR UPDATE"
+
+    def seconds_ahead(self) -> str:
+        """SQL for a moment `%s` seconds from the database's now."""
+        return "clock_timestamp() + make_interval(secs => %s)"
+
+    def value(self, value: Any) -> Any:
+        """A Python value as a parameter."""
+        return json.dumps(value) if isinstance(value, dict | list) else value
+
+    def uuid(self, value: Any) -> UUID:
+        """A UUID column's value as UUID."""
+        return value  # type: ignore[no-any-return]
+
+    def moment(self, value: Any) -> datetime | None:
+        """A timestamp column's value as aware datetime."""
+        return value  # type: ignore[no-any-return]
+
+    def any_of(self, column: str, values: Iterable[Any], kind: str = "uuid") -> tuple[str, list[Any]]:
+        """`column` equals one of the values."""
+        return f"{column} = ANY(%s::{kind}[])", [list(values)]
+
+    def rows(
+        self, alias: str, columns: Sequence[tuple[str, str]], rows: Sequence[Row]
+    ) -> tuple[str, list[Any]]:
+        """A FROM item of the given rows; columns are (name, PostgreSQL type)."""
+        arrays = ", ".join(f"%s::{kind}[]" for _, kind in columns)
+        names = ", ".join(name for name, _ in columns)
+        lists = [[self.value(row[i]) for row in rows] for i in range(len(columns))]
+        return f"unnest({arrays}) AS {alias}({names})", lists
+
+    def insert(self, cursor: Any, table: str, columns: Sequence[str], rows: Sequence[Row]) -> None:
+        """Insert rows by COPY."""
+        if not rows:
+            return
+        with cursor.copy(f"COPY {table} ({', '.join(columns)}) FROM STDIN") as copy:
+            for row in rows:
+                copy.write_row([self.value(item) for item in row])
+
+
+class SQLite:
+    """json_each and executemany; writers are serialised by the IMMEDIATE transaction."""
+
+    now = "strftime('%%Y-%%m-%%d %%H:%%M:%%f', 'now')"
+    skip_locked = ""
+    for_update = ""
+
+    def seconds_ahead(self) -> str:
+        """SQL for a moment `%s` seconds from the database's now."""
+        return "strftime('%%Y-%%m-%%d %%H:%%M:%%f', 'now', (%s) || ' seconds')"
+
+    def value(self, value: Any) -> Any:
+        """A Python value in the form in which Django keeps it in SQLite."""
+        if isinstance(value, UUID):
+            return value.hex
+        if isinstance(value, datetime):
+            return value.astimezone(UTC).replace(tzinfo=None).isoformat(" ", "microseconds")
+        if isinstance(value, Decimal):
+            return str(value)
+        return json.dumps(value) if isinstance(value, dict | list) else value
+
+    def uuid(self, value: Any) -> UUID:
+        """A UUID column's value as UUID."""
+        return value if isinstance(value, UUID) else UUID(value)
+
+    def moment(self, value: Any) -> datetime | None:
+        """A timestamp column's value as aware datetime."""
+        if value is None or isinstance(value, datetime):
+            return value
+        parsed = parse_datetime(value)
+        return parsed.replace(tzinfo=UTC) if parsed else None
+
+    def any_of(self, column: str, values: Iterable[Any], kind: str = "uuid") -> tuple[str, list[Any]]:
+        """`column` equals one of the values."""
+        listed = json.dumps([self.value(value) for value in values])
+        return f"{column} IN (SELECT value FROM json_each(%s))", [listed]
+
+    def rows(
+        self, alias: str, columns: Sequence[tuple[str, str]], rows: Sequence[Row]
+    ) -> tuple[str, list[Any]]:
+        """A FROM item of the given rows; columns are (name, PostgreSQL type)."""
+        picks = ", ".join(f"json_extract(value, '$[{i}]') AS {name}" for i, (name, _) in enumerate(columns))
+        listed = json.dumps([[self.value(item) for item in row] for row in rows])
+        return f"(SELECT {picks} FROM json_each(%s)) AS {alias}", [listed]
+
+    def insert(self, cursor: Any, table: str, columns: Sequence[str], rows: Sequence[Row]) -> None:
+        """Insert rows by one prepared statement."""
+        if not rows:
+            return
+        marks = ", ".join(["%s"] * len(columns))
+        sql = f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({marks})"  # noqa: S608 - names from our models
+        cursor.executemany(sql, [tuple(self.value(item) for item in row) for row in rows])
+
+
+Dialect = PostgreSQL | SQLite
+_POSTGRESQL, _SQLITE = PostgreSQL(), SQLite()
+
+
+def dialect() -> Dialect:
+    """The dialect of the default database."""
+    return _POSTGRESQL if connection.vendor == "postgresql" else _SQLITE

@@ -1,0 +1,192 @@
+"""Who carries: the lines that we buy from providers, their leases and live state."""
+
+from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
+from django.db import models
+
+from common.money import MoneyField
+from common.queues import Lane
+from common.secrets import EncryptedTextField
+from common.site import Versioned
+
+TOPIC = "connectors"
+
+
+class Kind(models.TextChoices):
+    SMPP = "smpp", "SMPP"
+
+
+class BindMode(models.TextChoices):
+    TRANSCEIVER = "transceiver"
+    TRANSMITTER = "transmitter"
+    RECEIVER = "receiver"
+
+
+class Alphabet(models.TextChoices):
+    GSM = "gsm", "GSM 03.38, one septet an octet"
+    GSM_PACKED = "gsm_packed", "GSM 03.38, packed"
+    LATIN1 = "latin1", "Latin-1"
+    ASCII = "ascii", "ASCII"
+
+
+class LongMessages(models.TextChoices):
+    UDH8 = "udh", "UDH, 8-bit reference"
+    UDH16 = "udh16", "UDH, 16-bit reference"
+    SAR = "sar", "SAR TLVs"
+    PAYLOAD = "payload", "message_payload TLV"
+    SINGLE = "single", "Single parts only"
+
+
+class IdRule(models.TextChoices):
+    AS_IS = "as_is", "As is"
+    HEX_TO_DEC = "hex_to_dec", "Answer hex, receipt decimal"
+    DEC_TO_HEX = "dec_to_hex", "Answer decimal, receipt hex"
+    CASEFOLD = "casefold", "Ignore case"
+    STRIP_ZEROS = "strip_zeros", "Ignore leading zeros"
+
+
+class Desired(models.TextChoices):
+    STARTED = "started"
+    STOPPED = "stopped"
+
+
+def default_uncertain_policy() -> dict[str, str]:
+    """What happens to a part written without an answer, by lane (architecture section 3)."""
+    return {Lane.OTP: "resend", Lane.TRANSACTIONAL: "resend", Lane.BULK: "hold"}
+
+
+class Connector(Versioned):
+    """A line to a provider; the queue `submit_<name>` is named after it."""
+
+    config_topic = TOPIC
+
+    name = models.CharField(
+        max_length=40, unique=True, validators=[RegexValidator(r"^[a-z0-9][a-z0-9_-]*$", "a-z 0-9 _ - only.")]
+    )
+    kind = models.CharField(max_length=12, choices=Kind.choices, default=Kind.SMPP)
+    channel = models.CharField(max_length=12, default="sms")
+    provider = models.CharField(max_length=100, blank=True)
+    active = models.BooleanField(default=True, help_text="Off: never a candidate of routing.")
+    desired = models.CharField(
+        max_length=8,
+        choices=Desired.choices,
+        default=Desired.STARTED,
+        help_text="Stopped: no binds; messages wait until their validity ends.",
+    )
+    # -- the line
+    host = models.CharField(max_length=255)
+    port = models.PositiveIntegerField(
+        default=2775, validators=[MinValueValidator(1), MaxValueValidator(65535)]
+    )
+    use_tls = models.BooleanField(default=False)
+    tls_verify = models.BooleanField(default=True)
+    tls_server_name = models.CharField(max_length=255, blank=True)
+    tls_ca = models.TextField(blank=True, help_text="PEM of the carrier's own authority")
+    tls_certificate = models.TextField(blank=True, help_text="PEM of our client certificate")
+    tls_key = EncryptedTextField(blank=True)
+    system_id = models.CharField(max_length=15, blank=True)
+    password = EncryptedTextField(blank=True)
+    system_type = models.CharField(max_length=12, blank=True)
+    address_range = models.CharField(max_length=40, blank=True)
+    interface_version = models.PositiveSmallIntegerField(default=0x34)
+    bind_mode = models.CharField(max_length=12, choices=BindMode.choices, default=BindMode.TRANSCEIVER)
+    binds = models.PositiveSmallIntegerField(
+        default=1, validators=[MinValueValidator(1), MaxValueValidator(64)]
+    )
+    window = models.PositiveIntegerField(
+        default=10, validators=[MinValueValidator(1), MaxValueValidator(5000)]
+    )
+    tps = models.PositiveIntegerField(default=0, help_text="submit_sm a second over all binds; 0: no limit.")
+    carrier_account = models.CharField(
+        max_length=64, blank=True, help_text="Receipts match across all connectors of one; blank: its own."
+    )
+    # -- messages
+    service_type = models.CharField(max_length=5, blank=True)
+    source_ton = models.SmallIntegerField(default=-1, help_text="-1: by the address")
+    source_npi = models.SmallIntegerField(default=-1)
+    dest_ton = models.SmallIntegerField(default=1)
+    dest_npi = models.SmallIntegerField(default=1)
+    default_alphabet = models.CharField(max_length=12, choices=Alphabet.choices, default=Alphabet.GSM)
+    long_messages = models.CharField(max_length=8, choices=LongMessages.choices, default=LongMessages.UDH8)
+    id_rule = models.CharField(max_length=12, choices=IdRule.choices, default=IdRule.AS_IS)
+    tlv_dictionary = models.JSONField(
+        default=dict,
+        blank=True,
+        help_text='{"name": {"tag": 5120, "type": "octets|cstring|int", "length": 30}}',
+    )
+    error_classes = models.JSONField(
+        default=dict, blank=True, help_text='Overrides by command_status: {"1040": "permanent"}'
+    )
+    uncertain_policy = models.JSONField(default=default_uncertain_policy, blank=True)
+    default_validity = models.PositiveIntegerField(default=86_400, help_text="Seconds; 0: the carrier's own.")
+    max_attempts = models.PositiveSmallIntegerField(default=3, help_text="Counted tries on this connector")
+    # -- timers, seconds (spec/smpp.md 5.1)
+    connect_timeout = models.PositiveSmallIntegerField(default=10)
+    bind_timeout = models.PositiveSmallIntegerField(default=30)
+    enquire_link_interval = models.PositiveSmallIntegerField(default=30)
+    enquire_link_timeout = models.PositiveSmallIntegerField(default=10)
+    response_timeout = models.PositiveSmallIntegerField(default=60)
+    inactivity_timeout = models.PositiveSmallIntegerField(default=300)
+    pdu_read_timeout = models.PositiveSmallIntegerField(default=10)
+    reconnect_max = models.PositiveSmallIntegerField(default=300)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["name"]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class ConnectorProfile(Versioned):
+    """What a connector costs and how far it may be used (S0-48)."""
+
+    config_topic = TOPIC
+
+    connector = models.OneToOneField(Connector, models.CASCADE, primary_key=True, related_name="profile")
+    cost_per_message = models.DecimalField(max_digits=12, decimal_places=6, default=0)
+    currency = models.CharField(max_length=3, default="USD")
+    current_provider_balance = MoneyField(null=True, blank=True)
+    monthly_limit = models.PositiveBigIntegerField(default=0, help_text="Parts a month; 0: no limit.")
+
+    def __str__(self) -> str:
+        return f"{self.connector_id}"
+
+
+class BindLease(models.Model):
+    """Who may hold bind `bind_no` of a connector; the fence grows with every owner."""
+
+    connector = models.ForeignKey(Connector, models.CASCADE, related_name="leases")
+    bind_no = models.PositiveSmallIntegerField()
+    owner = models.CharField(max_length=80, blank=True)
+    fence = models.BigIntegerField(default=0)
+    expires_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["connector", "bind_no"], name="one_lease_a_bind")]
+
+    def __str__(self) -> str:
+        return f"{self.connector_id}/{self.bind_no}"
+
+
+class BindState(models.Model):
+    """What a bind reports of itself, every few seconds; nothing decides by it but people."""
+
+    connector = models.ForeignKey(Connector, models.CASCADE, related_name="states")
+    bind_no = models.PositiveSmallIntegerField()
+    state = models.CharField(max_length=16, default="stopped")  # stopped connecting bound waiting refused
+    since = models.DateTimeField(null=True)
+    owner = models.CharField(max_length=80, blank=True)
+    last_error = models.CharField(max_length=300, blank=True)
+    next_try_at = models.DateTimeField(null=True)
+    window_used = models.PositiveIntegerField(default=0)
+    rate = models.FloatField(default=0, help_text="submit_sm a second, last 10 s")
+    submitted = models.BigIntegerField(default=0, help_text="Since the process started")
+    last_submit_at = models.DateTimeField(null=True)
+    last_receipt_at = models.DateTimeField(null=True)
+    updated_at = models.DateTimeField(auto_now=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["connector", "bind_no"], name="one_state_a_bind")]
+
+    def __str__(self) -> str:
+        return f"{self.connector_id}/{self.bind_no} {self.state}"

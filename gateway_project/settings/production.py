@@ -1,0 +1,39 @@
+"""PostgreSQL, RabbitMQ and Redis as the environment names them; each part its own process."""
+
+from gateway_project.settings.base import *  # noqa: F403
+from gateway_project.settings.base import env
+
+EMBEDDED = False
+SECRET_KEY = env.str("SECRET_KEY")
+FIELD_ENCRYPTION_KEYS = env.list("FIELD_ENCRYPTION_KEYS")
+
+DATABASES = {"default": env.db_url("DATABASE_URL")}
+DATABASES["default"].update(CONN_MAX_AGE=60, CONN_HEALTH_CHECKS=True)
+if DATABASES["default"]["ENGINE"].endswith("postgresql"):
+    DATABASES["default"].setdefault("OPTIONS", {}).update(
+        connect_timeout=3,
+        # No wait without an end: locks 2 s, statements 5 s, a forgotten transaction 10 s. TCP keepalives find a
+        # dead server within 10 s.
+        options="-c lock_timeout=2s -c statement_timeout=5s -c idle_in_transaction_session_timeout=10s",
+        keepalives_idle=5,
+        keepalives_interval=2,
+        keepalives_count=3,
+        tcp_user_timeout=5000,
+    )
+BROKER_URL = env.str("BROKER_URL")
+CACHE_URL = env.str("CACHE_URL")
+CACHES = {
+    "default": {
+        "BACKEND": "django_redis.cache.RedisCache",
+        "LOCATION": CACHE_URL,
+        "OPTIONS": {"SOCKET_CONNECT_TIMEOUT": 1, "SOCKET_TIMEOUT": 1, "IGNORE_EXCEPTIONS": True},
+    }
+}
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
+}
+SESSION_COOKIE_SECURE = env.bool("COOKIES_SECURE", default=True)
+CSRF_COOKIE_SECURE = SESSION_COOKIE_SECURE
+SECURE_SSL_REDIRECT = env.bool("SSL_REDIRECT", default=False)  # the proxy in front usually does it
+SECURE_HSTS_SECONDS = env.int("HSTS_SECONDS", default=0)

@@ -1,0 +1,6 @@
+"""Every URL: the API, the admin; pages come with the portal."""
+
+from django.contrib import admin
+from django.urls import path
+
+urlpatterns = [path("admin/", admin.site.urls)]

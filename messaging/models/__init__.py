@@ -1,0 +1,22 @@
+"""The life of one outbound message, in rows."""
+
+from messaging.models.delivery import Delivery, DeliveryAttempt
+from messaging.models.hints import IdempotencyKey, LineBatch, OutboxBatch, ReceiptSeen
+from messaging.models.message import Attempt, Message, MessageEvent, Part, Status, TrafficCount
+from messaging.models.receipt import Receipt
+
+__all__ = [
+    "Attempt",
+    "Delivery",
+    "DeliveryAttempt",
+    "IdempotencyKey",
+    "LineBatch",
+    "Message",
+    "MessageEvent",
+    "OutboxBatch",
+    "Part",
+    "Receipt",
+    "ReceiptSeen",
+    "Status",
+    "TrafficCount",
+]
