@@ -78,7 +78,7 @@ def free_port() -> int:
 @contextmanager
 def _room(*users: str) -> Iterator[Room]:
     """Make the directory; root hands it to the first of `users` that exists."""
-    path = Path(tempfile.mkdtemp(prefix="gateway-test-"))
+    path = Path(tempfile.mkdtemp(prefix="gateway-services-"))
     user = next((name for name in (*users, "nobody") if _exists(name)), None) if os.geteuid() == 0 else None
     try:
         if user:

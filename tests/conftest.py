@@ -1,0 +1,33 @@
+"""What the whole suite shares: it refuses to run without its services, and chooses the tests of the store."""
+
+import os
+
+import pytest
+
+from tests.services.answering import SERVICES, Unusable
+
+ON_SQLITE = os.environ.get("GATEWAY_TEST_STORE") == "sqlite"
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Refuse with one line when a service is out of reach: a skipped store would look like a passed one.
+
+    settings/test.py has put the standard local ports into the environment where nothing was named.
+    """
+    if ON_SQLITE or config.option.collectonly or hasattr(config, "workerinput"):
+        return
+    for service in SERVICES:
+        url = os.environ.get(service.variable, service.standard_urls[0])
+        try:
+            service.login(url)
+        except Unusable as error:
+            reason = f"{service.name} ({service.variable}) does not serve: {error}; `make test` starts one"
+            raise pytest.UsageError(reason) from None
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """On SQLite only the tests marked `both` run: claims, crashes, money."""
+    if not ON_SQLITE:
+        return
+    config.hook.pytest_deselected(items=[item for item in items if not item.get_closest_marker("both")])
+    items[:] = [item for item in items if item.get_closest_marker("both")]
