@@ -23,8 +23,9 @@ run: $(RUN) ## the whole gateway as one process: SQLite, simulator, demo data
 
 up: $(RUN) ## the fleet of the Procfile on PostgreSQL, RabbitMQ and Redis
 	@PATH="$(CURDIR)/$(VENV)/bin:$$PATH"; export PATH; \
-	  honcho run .ci/require-named DATABASE_URL BROKER_URL CACHE_URL && \
+	  honcho run .ci/require-named DATABASE_URL BROKER_URL CACHE_URL SECRET_KEY FIELD_ENCRYPTION_KEYS && \
 	  honcho run python manage.py migrate --no-input && \
+	  honcho run python manage.py collectstatic --no-input -v 0 && \
 	  exec honcho start
 
 test: $(DEV) ## the whole suite, then the claims, crashes and money again on SQLite

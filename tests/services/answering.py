@@ -66,9 +66,7 @@ def login_rabbitmq(url: str) -> None:
 def login_redis(url: str) -> None:
     """PING after the login."""
     _require_scheme(url, ("redis", "unix"), "Redis")
-    client = redis.Redis.from_url(
-        url, socket_connect_timeout=LOGIN_SECONDS, socket_timeout=LOGIN_SECONDS, retry=None
-    )
+    client = redis.Redis.from_url(url, socket_connect_timeout=LOGIN_SECONDS, socket_timeout=LOGIN_SECONDS, retry=None)
     try:
         client.ping()
     except redis.RedisError as error:
