@@ -4,7 +4,7 @@ import struct
 
 from smpp.compiler import UNUSUAL, compile_pdu
 from smpp.constants import DEFAULT_MAX_FRAME, HEADER_LENGTH
-from smpp.errors import BodyError, FieldError, FramingError, UnknownCommand
+from smpp.errors import FieldError, FramingError, PduError, UnknownCommand
 from smpp.pdu import PDU_CLASSES, Pdu
 from smpp.statuses import CommandStatus
 from smpp.wire import decode_body, encode_body, wire_table
@@ -61,7 +61,7 @@ def decode(frame: bytes) -> Pdu:
     return _decode_carefully(frame, command_id, status, sequence)
 
 
-def response_without_body(error: BodyError, status: int) -> Pdu | None:
+def response_without_body(error: PduError, status: int) -> Pdu | None:
     """Return the response whose body could not be read, with default fields; None for other commands."""
     cls = PDU_CLASSES.get(error.command_id)
     return cls(sequence=error.sequence, status=status) if cls is not None and cls.is_response else None
