@@ -15,6 +15,10 @@ GATEWAY_HTTP_PORT = env.int("GATEWAY_HTTP_PORT", default=8080)
 GATEWAY_SMPP_PORT = env.int("GATEWAY_SMPP_PORT", default=2775)
 GATEWAY_SIMULATOR_PORT = env.int("GATEWAY_SIMULATOR_PORT", default=2776)
 GATEWAY_QUEUE_PREFIX = env.str("GATEWAY_QUEUE_PREFIX", default="")
+# "" is RabbitMQ's classic type; "quorum" for a replicated broker (declare at deploy, see docs).
+BROKER_QUEUE_TYPE = env.str("BROKER_QUEUE_TYPE", default="")
+# Processes that share a rate while Redis is down: each keeps to its share of it.
+PACER_PROCESSES = env.int("PACER_PROCESSES", default=env.int("WEB_WORKERS", default=1))
 PUBLIC_BASE_URL = env.str("PUBLIC_BASE_URL", default="")
 
 DEBUG = False
