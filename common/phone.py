@@ -18,7 +18,7 @@ _PLUS = frozenset("++﹢")
 _SEPARATORS = frozenset(".()․()﹒⁃−·‧")
 _SEPARATOR_CATEGORIES = frozenset({"Zs", "Pd", "Cf"})  # spaces, dashes, invisible marks of copied contacts
 _SPACES = frozenset("\t\n\r\v\f\u2028\u2029")
-_TRUNK_PREFIX = re.compile(r"\(\s*0\s*\)")
+_TRUNK_PREFIX = re.compile(r"\(\W*0\W*\)")
 _SPREADSHEET_FLOAT = re.compile(r"\d+\.0")
 
 
@@ -47,10 +47,11 @@ class SenderKind(StrEnum):
 
 
 def normalise(raw: str, *, allow_short: bool = False) -> str:
-    """E.164 digits without plus; `allow_short` also lets short codes of 3..6 digits pass. Raises InvalidNumber.
+    """E.164 digits without plus; `allow_short` also lets short codes of 3..6 digits pass.
 
-    Takes a leading `+` or `00`, spaces, dashes, dots, parentheses and any decimal digits of Unicode. Never guesses a
-    country: a national `0...` and the ambiguous `+44 (0)20...` (Italy keeps that zero, others drop it) are refused.
+    Takes a leading `+` or `00`, spaces, dashes, dots, parentheses and any decimal digits of Unicode. Never
+    guesses a country: raises InvalidNumber for a national `0...` and for `+44 (0)20...`, where Italy keeps
+    the zero and others drop it.
     """
     if raw.isascii() and raw.isdigit() and raw[0] != "0" and SHORTEST_NUMBER <= len(raw) <= LONGEST_NUMBER:
         return raw
@@ -63,11 +64,11 @@ def _digits(raw: str) -> str:
     """ASCII digits of the spelling, with one leading plus if it had one."""
     kept: list[str] = []
     for character in raw:
-        if character in _PLUS and not kept:
+        if character in _PLUS and not any(kept):
             kept.append("+")
         else:
             kept.append(_digit_or_nothing(character))
-    if _TRUNK_PREFIX.search(raw):
+    if _TRUNK_PREFIX.search(unicodedata.normalize("NFKC", raw)):
         raise InvalidNumber("trunk_prefix")
     if _SPREADSHEET_FLOAT.fullmatch(raw.strip()):
         raise InvalidNumber("decimal")
@@ -103,7 +104,7 @@ def _checked(digits: str, allow_short: bool) -> str:
 
 
 def sender_kind(sender: str) -> SenderKind:
-    """Digits (with or without plus) are numeric, up to six without plus a short code, the rest alphanumeric."""
+    """Digits (with or without plus) are numeric, up to six without plus a short code, else alphanumeric."""
     digits = sender.removeprefix("+")
     if not (digits.isascii() and digits.isdigit()):
         return SenderKind.ALPHANUMERIC

@@ -1,4 +1,4 @@
-"""Texts as the air interface counts them: GSM 7-bit, UCS-2, octets, parts and headers (3GPP TS 23.038, 23.040)."""
+"""Texts as the air interface counts them: alphabets, parts, headers (3GPP TS 23.038, 23.040)."""
 
 from common.gsm.alphabet import (
     Encoding,

@@ -6,6 +6,7 @@ from enum import StrEnum
 from common.gsm.tables import (
     ASCII_BASIC,
     ASCII_EXTENSION,
+    BASIC,
     BASIC_CODES,
     BASIC_TEXT,
     CHARACTERS,
@@ -18,7 +19,7 @@ from common.gsm.tables import (
 
 
 class Encoding(StrEnum):
-    """How the user data of a message is written. Text in `BINARY` has one character per octet (U+0000..U+00FF)."""
+    """How the user data of a message is written; text in `BINARY` has one character per octet."""
 
     GSM7 = "gsm7"
     UCS2 = "ucs2"
@@ -115,6 +116,8 @@ def decode_unpacked(data: bytes) -> str:
 
     An unknown escape shows the basic character, a double or last escape a space (TS 23.038 §6.2.1 note 1).
     """
+    if ESCAPE not in data and ESCAPE | 0x80 not in data:
+        return codecs.charmap_decode(data, "strict", BASIC + BASIC)[0]
     characters: list[str] = []
     escaped = False
     for octet in data:

@@ -10,7 +10,7 @@ from common.gsm.tables import BASIC, EXTENSION
 
 @dataclass(frozen=True, slots=True)
 class Segments:
-    """Size of a text: `units` in all, `per_part` the room of each part as it is now, `remaining` free in the last.
+    """Size of a text: `units` in all, `per_part` room of each part now, `remaining` free in the last.
 
     `culprits` are the positions and characters that force Unicode (only when the encoding is UCS2).
     """

@@ -30,7 +30,8 @@ class Concat(NamedTuple):
 def udh_concat(reference: int, total: int, number: int, *, bits: int = 8) -> bytes:
     """Header octets (length first) of one part; the reference is taken modulo 2**bits.
 
-    `bits` is 8 (`05 00 03 rr tt nn`) or 16 (`06 08 04 rrrr tt nn`). Raises ValueError unless 1 <= number <= total <= 255.
+    `bits` is 8 (`05 00 03 rr tt nn`) or 16 (`06 08 04 rrrr tt nn`).
+    Raises ValueError unless 1 <= number <= total <= 255.
     """
     if not 1 <= number <= total <= 255:
         raise ValueError(f"part {number} of {total} cannot be written")
@@ -44,8 +45,8 @@ def udh_concat(reference: int, total: int, number: int, *, bits: int = 8) -> byt
 def read_udh(data: bytes) -> tuple[list[tuple[int, bytes]], bytes]:
     """The header's elements (identifier, value) in order, and the user data after it; never raises.
 
-    Elements that do not fill the stated length exactly void the whole header (TS 23.040 §9.2.3.24): no elements,
-    the data after it stays. A header longer than the data is none at all: everything is user data.
+    Elements that do not fill the stated length exactly void the whole header (TS 23.040 §9.2.3.24): no
+    elements, the data after it stays. A header longer than the data is none at all: everything is user data.
     At most 127 elements, because the length is one octet.
     """
     if not data or data[0] >= len(data):
@@ -54,9 +55,7 @@ def read_udh(data: bytes) -> tuple[list[tuple[int, bytes]], bytes]:
     elements: list[tuple[int, bytes]] = []
     position = 0
     while position < len(header):
-        value = (
-            header[position + 2 : position + 2 + header[position + 1]] if position + 1 < len(header) else b""
-        )
+        value = header[position + 2 : position + 2 + header[position + 1]] if position + 1 < len(header) else b""
         if position + 1 >= len(header) or len(value) != header[position + 1]:
             return [], rest
         elements.append((header[position], value))
@@ -65,7 +64,7 @@ def read_udh(data: bytes) -> tuple[list[tuple[int, bytes]], bytes]:
 
 
 def read_concat(elements: Iterable[tuple[int, bytes]]) -> Concat | None:
-    """The last valid concatenation element, None if there is none (TS 23.040 §9.2.3.24.1: a bad one is ignored)."""
+    """The last valid concatenation element, None if there is none; bad ones are ignored (§9.2.3.24.1)."""
     found = None
     for identifier, value in elements:
         if _CONCAT_LENGTH.get(identifier) != len(value):
@@ -77,7 +76,7 @@ def read_concat(elements: Iterable[tuple[int, bytes]]) -> Concat | None:
 
 
 def data_coding(encoding: Encoding, *, flash: bool) -> int:
-    """The data_coding octet; flash (class 0) exists for GSM7 0x10, UCS2 0x18, BINARY 0xF4, else ValueError."""
+    """The data_coding octet; raises ValueError for flash (class 0) in an encoding that has none."""
     if not flash:
         return _DATA_CODING[encoding]
     if encoding not in _FLASH_CODING:

@@ -1,7 +1,7 @@
 """Cutting long messages into parts (spec: 160/153/152 septets, 70/67/66 UTF-16 units, 140/134/133 octets).
 
-Billing counts these parts, so `count_parts` and `split` share every rule. `ceil(units / 153)` is wrong: a pair that
-does not fit moves whole to the next part.
+Billing counts these parts, so `count_parts` and `split` share every rule. `ceil(units / 153)` is wrong: a
+pair that does not fit moves whole to the next part.
 """
 
 from collections.abc import Callable
@@ -12,7 +12,7 @@ from common.gsm.clusters import before_cluster
 from common.gsm.tables import ESCAPE, EXTENSION
 
 MAX_PARTS: Final = 255
-"""By protocol (one octet in the header). Splitting does not stop there; whoever accepts a message refuses more."""
+"""By protocol (one octet in the header). Splitting does not stop there; intake refuses more."""
 
 
 class Room(NamedTuple):
@@ -113,9 +113,7 @@ def _has_clusters(text: str, encoding: Encoding) -> bool:
 
 
 def _walk(text: str, encoding: Encoding, per_part: int) -> list[str]:
-    cost = _gsm_width if encoding is Encoding.GSM7 else _utf16_width
-    if encoding not in (Encoding.GSM7, Encoding.UCS2):
-        cost = _one
+    cost = _WIDTH.get(encoding, _one)
     spare = fill(text, encoding, units(text, encoding), per_part)[0]
     parts: list[str] = []
     start = 0
@@ -144,8 +142,14 @@ def _utf16_width(character: str) -> int:
     return 2 if character > "\uffff" else 1
 
 
+_WIDTH: Final[dict[Encoding, Callable[[str], int]]] = {
+    Encoding.GSM7: _gsm_width,
+    Encoding.UCS2: _utf16_width,
+}
+
+
 def _furthest(text: str, start: int, per_part: int, cost: Callable[[str], int]) -> int:
-    """End of the longest piece from `start` that fits; lone surrogates that stand together count as a pair."""
+    """End of the longest piece from `start` that fits; lone surrogates side by side count as a pair."""
     room = per_part
     for position in range(start, min(len(text), start + per_part)):
         room -= cost(text[position])
@@ -163,8 +167,8 @@ def _between_surrogates(text: str, end: int) -> int:
 def split_octets(data: bytes, *, user_header_octets: int = 0, reference_bits: int = 8) -> list[bytes]:
     """Parts of binary user data, at least one.
 
-    `user_header_octets` is the size of the caller's own user data header with its length octet (0: none); it is
-    repeated in every part and the concatenation element joins it. Raises ValueError when that leaves no room.
+    `user_header_octets` is the size of the caller's own user data header with its length octet (0: none); it
+    is repeated in every part and the concatenation element joins it. Raises ValueError if no room is left.
     """
     room = room_per_part(Encoding.BINARY, reference_bits) - max(0, user_header_octets - 1)
     if room < 1 or user_header_octets < 0:

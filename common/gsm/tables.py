@@ -1,8 +1,8 @@
-"""The GSM 7-bit default alphabet and its extension table (3GPP TS 23.038 §6.2.1), in the forms that the codec needs.
+"""The GSM 7-bit default alphabet and its extension table (3GPP TS 23.038 §6.2.1), in forms that run fast.
 
 Between text and septets stands a private numbering ("codes"), so that the whole step runs in C:
-code = septet + 1 for the basic table, 0x81 and up for the extension characters. Code 0 stays for U+0000, which is
-in no GSM table: CPython's fast encoding map insists on 0 meaning U+0000.
+code = septet + 1 for the basic table, 0x81 and up for the extension characters. Code 0 stays for U+0000,
+which is in no GSM table: CPython's fast encoding map insists on 0 meaning U+0000.
 """
 
 import codecs
@@ -45,11 +45,7 @@ def _decoding_table() -> str:
     return ("\x00" + basic + "".join(EXTENSION)).ljust(256, _UNDEFINED)
 
 
-def _build_map() -> Any:
-    return codecs.charmap_build(_decoding_table())
-
-
-CODE_MAP: Final = _build_map()
+CODE_MAP: Final[Any] = codecs.charmap_build(_decoding_table())
 """Encoding map text → private codes, for `codecs.charmap_encode`."""
 
 BASIC_CODES: Final = bytes(range(1, 129))
