@@ -17,6 +17,7 @@ help: ## this list
 	@grep -E '^[a-z]+:.*## ' Makefile | sed 's/:.*## /\t/' | expand -t 10
 
 setup: $(RUN) ## make .venv with what the gateway needs to run
+	@echo "ready: make run"
 
 run: $(RUN) ## the whole gateway as one process: SQLite, simulator, demo data
 	@exec $(PY) manage.py run_gateway
