@@ -172,7 +172,10 @@ class Session:
             return []
         self.state = State.CLOSED
         self._incoming.clear()
-        left = tuple(Unanswered(slot.sequence, slot.context, slot.command_id) for slot in self._window.clear())
+        slots = self._window.clear()
+        if self._unbind is not None and self._unbind.context is not None and reason is not CloseReason.UNBOUND:
+            slots.append(self._unbind)
+        left = tuple(Unanswered(slot.sequence, slot.context, slot.command_id) for slot in slots)
         return [Closed(reason, left, error)]
 
     def tick(self, now: float) -> list[Event]:
@@ -183,7 +186,7 @@ class Session:
             ResponseTimeout(slot.sequence, slot.context, slot.command_id) for slot in self._window.expire(now)
         ]
         if self._unbind is not None and now >= self._unbind.deadline:
-            return events + self.close(CloseReason.UNBOUND)
+            return events + self._on_unbind_timeout(self._unbind)
         if self.bound and self._liveness.probe_due(now):
             sequence = self._window.next_sequence()
             self._liveness.asked(sequence, now)
@@ -310,6 +313,12 @@ class Session:
             events.append(ResponseReceived(pdu, slot.context, slot.command_id, now - slot.sent_at))
         self.state = State.UNBOUND
         events += self.close(CloseReason.UNBOUND)
+
+    def _on_unbind_timeout(self, slot: Slot) -> list[Event]:
+        events: list[Event] = []
+        if slot.context is not None:
+            events.append(ResponseTimeout(slot.sequence, slot.context, slot.command_id))
+        return events + self.close(CloseReason.UNBOUND)
 
     # -- one PDU of ours --------------------------------------------------------------------------
 
