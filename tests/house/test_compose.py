@@ -52,10 +52,22 @@ def test_every_variable_of_the_fleet_is_explained(name):
     assert used and used <= EXAMPLE
 
 
+def read_by(path):
+    """The variables that a settings file reads."""
+    return set(re.findall(r'env\.\w+\(\s*"([A-Z_]+)"', path.read_text()))
+
+
 @pytest.mark.parametrize("path", SETTINGS, ids=lambda path: path.name)
 def test_every_variable_of_the_settings_is_explained(path):
-    read = set(re.findall(r'env\.\w+\(\s*"([A-Z_]+)"', path.read_text()))
-    assert read <= EXAMPLE
+    assert read_by(path) <= EXAMPLE
+
+
+def test_a_variable_in_the_env_file_reaches_the_containers():
+    passed = set(COMPOSE["x-gateway"]["environment"])
+    # A container's own ports and directory are fixed; what leaves it is under `ports` and `volumes`.
+    fixed = {"GATEWAY_VAR", "GATEWAY_HTTP_PORT", "GATEWAY_SMPP_PORT", "GATEWAY_SIMULATOR_PORT"}
+    wanted = set().union(*(read_by(path) for path in SETTINGS)) - fixed
+    assert wanted and wanted <= passed
 
 
 def test_every_example_carries_a_comment():
