@@ -1,0 +1,59 @@
+"""Finds the `key:value` pairs of a receipt text in any order, any subset and any spelling."""
+
+import re
+from datetime import UTC, datetime, tzinfo
+
+# A digit may stand before a key, because some senders leave the space out (`sub:001dlvrd:001`).
+_KEY = re.compile(r"(?<![a-z_])(id|sub|dlvrd|submit[ _]?date|done[ _]?date|stat|err|text)\s*:", re.IGNORECASE)
+_TOKEN = re.compile(r"[^\s,;|]+")
+_DIGITS = re.compile(r"[0-9]+")
+_DATE_FORMATS = {10: ("%y%m%d%H%M",), 12: ("%y%m%d%H%M%S", "%Y%m%d%H%M"), 14: ("%Y%m%d%H%M%S",)}
+
+
+def scan(text: str) -> dict[str, str]:
+    """Return the pairs by lower-case key without spaces; `text` keeps its whole value.
+
+    What follows `text:` belongs to the message and is not searched, unless no `stat:` stands before it.
+    """
+    matches = list(_KEY.finditer(text))
+    keys = [re.sub(r"[ _]", "", match[1].lower()) for match in matches]
+    if "text" in keys and "stat" in keys[: keys.index("text")]:
+        matches = matches[: keys.index("text") + 1]
+    ends = [match.start() for match in matches[1:]] + [len(text)]
+    found: dict[str, str] = {}
+    for match, key, end in zip(matches, keys, ends, strict=False):
+        # The first one counts: a later `id:` is part of what somebody wrote.
+        found.setdefault(key, _value(key, text[match.end() : end]))
+    return found
+
+
+def parse_date(digits: str, zone: tzinfo = UTC) -> datetime | None:
+    """Return a date of 10, 12 or 14 digits in UTC; None for zeros and nonsense.
+
+    Twelve digits are YYMMDDhhmmss, or YYYYMMDDhhmm where that makes no date.
+    """
+    match = _DIGITS.match(digits)
+    if match is None or not match[0].strip("0"):
+        return None
+    number = match[0]
+    # The 16 characters of §7.1.1 begin with twelve digits.
+    number = number[:12] if len(number) > 14 else number
+    for pattern in _DATE_FORMATS.get(len(number), ()):
+        try:
+            return datetime.strptime(number, pattern).replace(tzinfo=zone).astimezone(UTC)
+        except (ValueError, OverflowError):
+            continue
+    return None
+
+
+def parse_count(text: str) -> int | None:
+    """Return a number like `001`, or None."""
+    match = _DIGITS.match(text)
+    return int(match[0]) if match and len(match[0]) <= 9 else None
+
+
+def _value(key: str, raw: str) -> str:
+    if key == "text":
+        return raw.strip()
+    token = _TOKEN.search(raw)
+    return token[0] if token else ""
