@@ -67,7 +67,8 @@ class _Temper(BaseHTTPRequestHandler):
     _canary = _ok
 
     def _status(self, parts: Any, _: WebSink) -> None:
-        self._answer(int(parts.path.rsplit("/", 1)[1]), b"no")
+        status = int(parts.path.rsplit("/", 1)[1])
+        self._answer(status, b"" if status == 204 else b"no")
 
     def _redir(self, parts: Any, _: WebSink) -> None:
         query = parse_qs(parts.query)
