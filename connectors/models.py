@@ -29,11 +29,9 @@ class Alphabet(models.TextChoices):
 
 
 class LongMessages(models.TextChoices):
-    UDH8 = "udh", "UDH, 8-bit reference"
-    UDH16 = "udh16", "UDH, 16-bit reference"
+    UDH = "udh", "User data header, 8-bit reference"
     SAR = "sar", "SAR TLVs"
-    PAYLOAD = "payload", "message_payload TLV"
-    SINGLE = "single", "Single parts only"
+    PAYLOAD = "payload", "message_payload TLV, whole messages"
 
 
 class IdRule(models.TextChoices):
@@ -106,7 +104,7 @@ class Connector(Versioned):
     dest_ton = models.SmallIntegerField(default=1)
     dest_npi = models.SmallIntegerField(default=1)
     default_alphabet = models.CharField(max_length=12, choices=Alphabet.choices, default=Alphabet.GSM)
-    long_messages = models.CharField(max_length=8, choices=LongMessages.choices, default=LongMessages.UDH8)
+    long_messages = models.CharField(max_length=8, choices=LongMessages.choices, default=LongMessages.UDH)
     id_rule = models.CharField(max_length=12, choices=IdRule.choices, default=IdRule.AS_IS)
     tlv_dictionary = models.JSONField(
         default=dict,

@@ -15,7 +15,7 @@ from django.conf import settings  # noqa: E402
 
 from common.bus import durable_queue, transport_options  # noqa: E402
 from common.queues import Work, work_queue  # noqa: E402
-from workers.beat import SCHEDULE  # noqa: E402
+from workers.beat import schedule  # noqa: E402
 
 app = Celery("gateway")
 QUEUES: list[Queue] = [durable_queue(work_queue(work)) for work in Work]
@@ -49,7 +49,7 @@ app.conf.update(
     worker_hijack_root_logger=False,
     timezone="UTC",
     enable_utc=True,
-    beat_schedule=SCHEDULE,
+    beat_schedule=schedule(),
     beat_scheduler="celery.beat:Scheduler",  # in memory: every job here is a short tick over rows
     imports=["workers.tasks"],
 )

@@ -50,7 +50,7 @@ class Migration(migrations.Migration):
                 ('dest_ton', models.SmallIntegerField(default=1)),
                 ('dest_npi', models.SmallIntegerField(default=1)),
                 ('default_alphabet', models.CharField(choices=[('gsm', 'GSM 03.38, one septet an octet'), ('gsm_packed', 'GSM 03.38, packed'), ('latin1', 'Latin-1'), ('ascii', 'ASCII')], default='gsm', max_length=12)),
-                ('long_messages', models.CharField(choices=[('udh', 'UDH, 8-bit reference'), ('udh16', 'UDH, 16-bit reference'), ('sar', 'SAR TLVs'), ('payload', 'message_payload TLV'), ('single', 'Single parts only')], default='udh', max_length=8)),
+                ('long_messages', models.CharField(choices=[('udh', 'User data header, 8-bit reference'), ('sar', 'SAR TLVs'), ('payload', 'message_payload TLV, whole messages')], default='udh', max_length=8)),
                 ('id_rule', models.CharField(choices=[('as_is', 'As is'), ('hex_to_dec', 'Answer hex, receipt decimal'), ('dec_to_hex', 'Answer decimal, receipt hex'), ('casefold', 'Ignore case'), ('strip_zeros', 'Ignore leading zeros')], default='as_is', max_length=12)),
                 ('tlv_dictionary', models.JSONField(blank=True, default=dict, help_text='{"name": {"tag": 5120, "type": "octets|cstring|int", "length": 30}}')),
                 ('error_classes', models.JSONField(blank=True, default=dict, help_text='Overrides by command_status: {"1040": "permanent"}')),

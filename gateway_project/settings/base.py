@@ -19,6 +19,8 @@ GATEWAY_QUEUE_PREFIX = env.str("GATEWAY_QUEUE_PREFIX", default="")
 BROKER_QUEUE_TYPE = env.str("BROKER_QUEUE_TYPE", default="")
 # Processes that share a rate while Redis is down: each keeps to its share of it.
 PACER_PROCESSES = env.int("PACER_PROCESSES", default=env.int("WEB_WORKERS", default=1))
+# Database calls that a bind worker may have under way at once.
+BINDS_DATABASE_THREADS = env.int("BINDS_DATABASE_THREADS", default=4)
 PUBLIC_BASE_URL = env.str("PUBLIC_BASE_URL", default="")
 
 DEBUG = False

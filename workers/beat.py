@@ -1,0 +1,32 @@
+"""What happens by the clock. Each tick looks at rows and may run twice at once; periods in seconds."""
+
+from common.jobs import Job
+from common.queues import Work, work_queue
+
+TICKS: dict[Job, float] = {
+    Job("schedule.dispatch_due", Work.SCHEDULE): 0.5,
+    Job("schedule.resolve_uncertain", Work.SCHEDULE): 0.5,
+    Job("schedule.relay_outbox", Work.SCHEDULE): 2.0,
+    Job("schedule.pending_lines", Work.SCHEDULE): 1.0,
+    Job("schedule.rematch_parked", Work.SCHEDULE): 1.0,
+    Job("schedule.expire_due", Work.SCHEDULE): 5.0,
+    Job("schedule.release_deliveries", Work.SCHEDULE): 5.0,
+    Job("schedule.abandon_dead_binds", Work.SCHEDULE): 5.0,
+    Job("housekeeping.close_unreceipted", Work.HOUSEKEEPING): 300.0,
+    Job("housekeeping.squash_traffic", Work.HOUSEKEEPING): 60.0,
+    Job("housekeeping.purge", Work.HOUSEKEEPING): 300.0,
+    Job("housekeeping.partitions", Work.HOUSEKEEPING): 3600.0,
+    Job("housekeeping.flush_last_used", Work.HOUSEKEEPING): 60.0,
+}
+
+
+def schedule() -> dict[str, dict[str, object]]:
+    """Celery's beat_schedule; a tick that waited longer than its period is dropped, the next one does its work."""
+    return {
+        job.name: {
+            "task": job.name,
+            "schedule": period,
+            "options": {"queue": work_queue(job.queue), "expires": max(period, 5.0)},
+        }
+        for job, period in TICKS.items()
+    }

@@ -1,0 +1,39 @@
+"""The one webhook loop of a process, in a thread of its own; the Celery task only hands it ids."""
+
+import asyncio
+import threading
+from collections.abc import Sequence
+from uuid import UUID
+
+from workers.deliveries.loop import DeliveryLoop
+
+_lock = threading.Lock()
+_running: tuple[DeliveryLoop, threading.Thread] | None = None
+
+
+def start() -> DeliveryLoop:
+    """The loop of this process, started at first use."""
+    global _running
+    with _lock:
+        if _running is None or not _running[1].is_alive():
+            loop = DeliveryLoop()
+            thread = threading.Thread(target=lambda: asyncio.run(loop.run()), name="deliveries", daemon=True)
+            thread.start()
+            _running = (loop, thread)
+        return _running[0]
+
+
+def hand_over(ids: Sequence[UUID]) -> None:
+    """These deliveries are due."""
+    start().hint(ids)
+
+
+def stop(timeout: float = 15.0) -> None:
+    """Finish and end, at most `timeout` seconds."""
+    global _running
+    with _lock:
+        if _running is not None:
+            loop, thread = _running
+            loop.stop()
+            thread.join(timeout)
+            _running = None

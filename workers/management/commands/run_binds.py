@@ -1,0 +1,32 @@
+"""`manage.py run_binds`: the bind worker as a process of its own."""
+
+import signal
+from typing import Any
+
+import uvloop
+from django.core.management.base import BaseCommand, CommandParser
+
+from common import bus
+from workers.binds.service import BindService
+
+
+class Command(BaseCommand):
+    help = "Hold the binds to the carriers until SIGTERM; then drain at most 30 s and unbind."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        """Which connectors."""
+        parser.add_argument("--connector", action="append", default=[], help="Only this one (may be repeated)")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Run until a signal comes."""
+        uvloop.run(_serve(BindService(only=options["connector"])))
+        bus.close()
+
+
+async def _serve(service: BindService) -> None:
+    import asyncio
+
+    loop = asyncio.get_running_loop()
+    for name in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(name, service.stop)
+    await service.run()
