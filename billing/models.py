@@ -26,14 +26,12 @@ class Book(models.TextChoices):
 
 
 class Wallet(models.Model):
-    """The balance of an account. Only `billing.services` and the intake write it, always last in a transaction."""
+    """The balance of an account. Only `billing.wallets` writes it, always last in a transaction."""
 
     account = models.OneToOneField(Account, models.PROTECT, primary_key=True, related_name="wallet")
     balance = MoneyField(default=0)
     credit_limit = MoneyField(default=0)
-    unlimited = models.BooleanField(
-        default=False, help_text="The credit check is skipped; use is still counted."
-    )
+    unlimited = models.BooleanField(default=False, help_text="The credit check is skipped; use is still counted.")
     currency = models.CharField(max_length=3, default="CRD")
 
     class Meta:
@@ -53,7 +51,7 @@ class LedgerEntry(models.Model):
     """One transfer between two books; never changed, never deleted (a trigger refuses it)."""
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
-    key = models.CharField(max_length=80, unique=True, help_text="chg:<id>, ref:<part>, top:<nonce> …")
+    key = models.CharField(max_length=80, unique=True, help_text="chg:<id>, ref:<part>, top:<account>:<nonce> …")
     account = models.ForeignKey(Account, models.PROTECT, related_name="ledger")
     debit = models.CharField(max_length=12, choices=Book.choices)
     credit = models.CharField(max_length=12, choices=Book.choices)
@@ -66,6 +64,10 @@ class LedgerEntry(models.Model):
     description = models.CharField(max_length=200, blank=True)
     source = models.CharField(max_length=20, blank=True)
     actor = models.CharField(max_length=150, blank=True)
+    # Whose spending cap the charge used; loose, so that a client may go while the ledger stays.
+    api_client = models.ForeignKey(
+        ApiClient, models.DO_NOTHING, null=True, blank=True, db_constraint=False, db_index=False, related_name="+"
+    )
     created_at = models.DateTimeField()
 
     class Meta:

@@ -5,7 +5,7 @@ SQLite keeps decimals as floating point, which would lose fractions in sums; an 
 """
 
 from decimal import ROUND_HALF_UP, Decimal
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django.core.exceptions import ValidationError
 from django.db import models
@@ -33,7 +33,13 @@ def from_units(units: int) -> Decimal:
     return Decimal(units).scaleb(-4)
 
 
-class MoneyField(models.BigIntegerField):
+if TYPE_CHECKING:  # to the type checker it is what it looks like in Python: a Decimal
+    _Integer = models.DecimalField
+else:
+    _Integer = models.BigIntegerField
+
+
+class MoneyField(_Integer):
     """Credits as Decimal in Python and as an integer number of 1/10,000 in the database."""
 
     description = "Credits (4 decimals)"
@@ -69,4 +75,4 @@ class MoneyField(models.BigIntegerField):
 
     @property
     def validators(self) -> list[Any]:  # the integer range validators do not fit a Decimal
-        return [*self._validators]
+        return [*self._validators]  # type: ignore[attr-defined]

@@ -25,9 +25,7 @@ class RoutingProfile(Versioned):
     class Meta:
         ordering = ["name"]
         constraints = [
-            models.UniqueConstraint(
-                fields=["is_default"], condition=Q(is_default=True), name="one_default_profile"
-            )
+            models.UniqueConstraint(fields=["is_default"], condition=Q(is_default=True), name="one_default_profile")
         ]
 
     def __str__(self) -> str:
@@ -81,9 +79,7 @@ class ProfileAssignment(Versioned):
     config_topic = TOPIC
 
     profile = models.ForeignKey(RoutingProfile, models.PROTECT, related_name="assignments")
-    account = models.OneToOneField(
-        Account, models.CASCADE, null=True, blank=True, related_name="profile_assignment"
-    )
+    account = models.OneToOneField(Account, models.CASCADE, null=True, blank=True, related_name="profile_assignment")
     api_client = models.OneToOneField(
         ApiClient, models.CASCADE, null=True, blank=True, related_name="profile_assignment"
     )
