@@ -1,8 +1,10 @@
 """The Celery application. Reasons for the settings: each was tried under kill -9 (docs/adr/0002)."""
 
 import os
+from typing import Any
 
 from celery import Celery
+from celery.signals import worker_ready, worker_shutdown
 from kombu import Queue
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "gateway_project.settings")
@@ -16,6 +18,7 @@ from django.conf import settings  # noqa: E402
 from common.bus import durable_queue, transport_options  # noqa: E402
 from common.queues import Work, work_queue  # noqa: E402
 from workers.beat import schedule  # noqa: E402
+from workers.deliveries import process as deliveries  # noqa: E402
 
 app = Celery("gateway")
 QUEUES: list[Queue] = [durable_queue(work_queue(work)) for work in Work]
@@ -53,3 +56,15 @@ app.conf.update(
     beat_scheduler="celery.beat:Scheduler",  # in memory: every job here is a short tick over rows
     imports=["workers.tasks"],
 )
+
+
+@worker_ready.connect
+def _start_webhooks(**_: Any) -> None:
+    """A worker of the deliveries queue looks at its table even when no task ever comes."""
+    if work_queue(Work.DELIVERIES) in app.amqp.queues.consume_from:
+        deliveries.start()
+
+
+@worker_shutdown.connect
+def _stop_webhooks(**_: Any) -> None:
+    deliveries.stop()

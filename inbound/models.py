@@ -11,9 +11,7 @@ class InboundMessage(models.Model):
     """A text from a handset (MO), as it came; joining, keywords and forwarding build on these rows."""
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
-    connector = models.ForeignKey(
-        Connector, models.DO_NOTHING, db_constraint=False, db_index=False, related_name="+"
-    )
+    connector = models.ForeignKey(Connector, models.DO_NOTHING, db_constraint=False, db_index=False, related_name="+")
     account = models.ForeignKey(
         Account, models.DO_NOTHING, db_constraint=False, null=True, db_index=False, related_name="+"
     )

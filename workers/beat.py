@@ -16,7 +16,6 @@ TICKS: dict[Job, float] = {
     Job("housekeeping.squash_traffic", Work.HOUSEKEEPING): 60.0,
     Job("housekeeping.purge", Work.HOUSEKEEPING): 300.0,
     Job("housekeeping.partitions", Work.HOUSEKEEPING): 3600.0,
-    Job("housekeeping.flush_last_used", Work.HOUSEKEEPING): 60.0,
 }
 
 

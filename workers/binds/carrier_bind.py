@@ -5,6 +5,7 @@ process dies, and out of reach of pause, cancel and failover. So: free window sl
 """
 
 import asyncio
+import contextlib
 import time
 from collections import deque
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ import structlog
 
 from common.clock import utc_now
 from common.errors import SendKind
+from common.ids import derive
 from common.queues import Lane
 from connectors.models import BindMode, LongMessages
 from connectors.snapshot import ConnectorView
@@ -25,11 +27,11 @@ from smpp.constants import CommandStatus
 from smpp.errors import FieldError, SessionError
 from smpp.pdu import DataSm, DeliverSm
 from workers.binds import link, verdict
-from workers.database import DatabaseThreads
 from workers.binds.lanes import Lanes
 from workers.binds.pace import Meter, Pace
 from workers.binds.recorder import LineRecorder, ResultRecorder
 from workers.binds.submission import submit_sm
+from workers.database import DatabaseThreads
 
 log = structlog.get_logger(__name__)
 
@@ -40,6 +42,14 @@ CLAIM_LIMIT = 500
 DRAIN_SECONDS = 30.0
 STEADY = 60.0  # seconds bound after which the back-off begins anew
 IDLE = 0.25  # seconds between looks when nothing wakes the feeder
+
+
+@dataclass(frozen=True, slots=True)
+class Flight:
+    """What one submit_sm carries, and under which fence it was claimed."""
+
+    parts: list[ClaimedPart]
+    fence: int
 
 
 @dataclass(slots=True)
@@ -65,13 +75,14 @@ class CarrierBind:
         self._owner, self._lanes, self._pace, self._database = owner, lanes, pace, database
         self._lease: leases.Lease | None = None
         self._lease_deadline = 0.0
+        self._fence = 0  # of everything in _ready
         self._connection: stream.Connection | None = None
         self._ready: deque[ClaimedPart] = deque()
         self._in_flight = 0
         self._verdicts = verdict.Verdicts()
         self._wake = asyncio.Event()
         self._down = asyncio.Event()
-        self._stopping = False
+        self._ending = asyncio.Event()
         self.meter = Meter()
         self._results = ResultRecorder(database, connector_id=view.id, bind_no=bind_no)
         self._lines = LineRecorder(database, connector_id=view.id, bind_no=bind_no, answer=self._answer_line)
@@ -97,7 +108,7 @@ class CarrierBind:
         return self._lease is not None and time.monotonic() < self._lease_deadline
 
     async def _keep_lease(self) -> None:
-        while not self._stopping:
+        while not self._ending.is_set():
             asked = time.monotonic()
             try:
                 await self._acquire_or_renew(asked)
@@ -111,9 +122,10 @@ class CarrierBind:
                 self._lease_deadline = asked + LEASE_SECONDS - LEASE_MARGIN
                 return
             self._lose_lease()
-        lease = await self._database.run(leases.acquire, self.view.id, self.bind_no, self._owner, LEASE_SECONDS)
+        lease = await self._database.run(leases.acquire, self.view.id, self.bind_no, self._owner, ttl=LEASE_SECONDS)
         if lease is not None:
             self._lease, self._lease_deadline = lease, asked + LEASE_SECONDS - LEASE_MARGIN
+            self._fence = lease.fence
             self._wake.set()
 
     def _lose_lease(self) -> None:
@@ -128,13 +140,13 @@ class CarrierBind:
 
     async def _keep_link(self) -> None:
         backoff = link.Backoff()
-        while not self._stopping:
+        while not self._ending.is_set():
             if not self._owns():
                 self._say("standby")
                 await asyncio.sleep(0.2)
                 continue
             pause = await self._one_link(backoff)
-            if not self._stopping:
+            if not self._ending.is_set():
                 await self._sleep(pause)
 
     async def _one_link(self, backoff: link.Backoff) -> float:
@@ -158,9 +170,11 @@ class CarrierBind:
         return backoff.failed(ConnectionError(), self.view)
 
     async def _sleep(self, seconds: float) -> None:
-        until = time.monotonic() + seconds
-        while not self._stopping and time.monotonic() < until:
-            await asyncio.sleep(min(0.2, max(0.0, until - time.monotonic())))
+        try:
+            async with asyncio.timeout(seconds):
+                await self._ending.wait()
+        except TimeoutError:
+            return
 
     def _say(self, state: str, error: str = "", retry_in: float = 0.0) -> None:
         report = self.report
@@ -173,7 +187,7 @@ class CarrierBind:
     # -- feeding: claim, then write
 
     async def _feed(self) -> None:
-        while not self._stopping:
+        while not self._ending.is_set():
             claimed = False
             try:
                 claimed = await self._claim_some()
@@ -198,7 +212,7 @@ class CarrierBind:
 
     def _room(self) -> int:
         connection = self._connection
-        if connection is None or connection.closed or not self._owns() or self._results.full or self._stopping:
+        if connection is None or connection.closed or not self._owns() or self._results.full or self._ending.is_set():
             return 0
         if self.report.state != "bound":
             return 0
@@ -247,8 +261,6 @@ class CarrierBind:
 
     async def _whole_messages(self, parts: list[ClaimedPart], where: dict) -> list[ClaimedPart]:
         """message_payload carries a whole message: claim the siblings that the limit cut off."""
-        from common.ids import derive
-
         have = {part.part_id for part in parts}
         missing = [
             derive(part.message_id, seq)
@@ -290,14 +302,14 @@ class CarrierBind:
 
     def _write(self, connection: stream.Connection, parts: list[ClaimedPart]) -> None:
         try:
-            connection.submit(submit_sm(parts[0], self.view, utc_now(), whole=len(parts) > 1), parts)
+            pdu = submit_sm(parts[0], self.view, utc_now(), whole=len(parts) > 1)
+            connection.submit(pdu, Flight(parts, self._fence))
         except SessionError:  # closed or full between two looks: they wait
             self._ready.extendleft(reversed(parts))
             connection.close()
             return
         except (FieldError, ValueError) as error:  # cannot be written in this connector's way
-            for part in parts:
-                self._result(part, SendKind.ROUTE, error=f"cannot encode: {error}")
+            self._results_of(Flight(parts, self._fence), SendKind.ROUTE, error=f"cannot encode: {error}")
             return
         self._in_flight += 1
         self._pace.used()
@@ -310,10 +322,10 @@ class CarrierBind:
     def _on_events(self, batch: list[events.Event]) -> None:
         for event in batch:
             match event:
-                case events.ResponseReceived(pdu=pdu, context=list() as parts):
-                    self._answered(parts, pdu.status, str(getattr(pdu, "message_id", "") or ""))
-                case events.ResponseTimeout(context=list() as parts):
-                    self._in_doubt(parts, "no answer in time")
+                case events.ResponseReceived(pdu=pdu, context=Flight() as flight):
+                    self._answered(flight, pdu.status, str(getattr(pdu, "message_id", "") or ""))
+                case events.ResponseTimeout(context=Flight() as flight):
+                    self._in_doubt(flight, "no answer in time")
                 case events.RequestReceived(pdu=DeliverSm() | DataSm() as line):
                     self.report.last_receipt = utc_now()
                     self._lines.add(line)
@@ -332,19 +344,17 @@ class CarrierBind:
             except SessionError as error:
                 log.info("not_answered", connector=self.view.name, error=str(error))
 
-    def _answered(self, parts: list[ClaimedPart], status: int, provider_id: str) -> None:
+    def _answered(self, flight: Flight, status: int, provider_id: str) -> None:
         self._in_flight -= 1
         if status == CommandStatus.ESME_ROK:
-            for part in parts:
-                self._verdicts.accepted(part)
-                self._result(part, "submitted", provider_id=provider_id, status=status)
+            self._verdicts.accepted(flight.parts[0])
+            self._results_of(flight, "submitted", provider_id=provider_id, status=status)
             return
-        kind = self._verdicts.judge(parts[0], status, self.view.error_classes)
-        if kind in (SendKind.THROTTLED, SendKind.BUSY):
-            self._slow_down(parts, kind)
+        kind = self._verdicts.judge(flight.parts[0], status, self.view.error_classes)
+        if kind in (SendKind.THROTTLED, SendKind.BUSY) and flight.fence == self._fence:
+            self._slow_down(flight.parts, kind)
             return
-        for part in parts:
-            self._result(part, kind, status=status)
+        self._results_of(flight, kind, status=status)
         if kind is SendKind.SESSION and self._connection is not None:
             self._connection.close()
 
@@ -356,25 +366,26 @@ class CarrierBind:
             self._pace.throttled()
         self._ready = deque(sorted([*self._ready, *parts], key=lambda part: part.part_id))
 
-    def _in_doubt(self, parts: list[ClaimedPart], why: str) -> None:
+    def _in_doubt(self, flight: Flight, why: str) -> None:
         self._in_flight -= 1
-        for part in parts:
-            self._result(part, SendKind.UNCERTAIN, error=why)
+        self._results_of(flight, SendKind.UNCERTAIN, error=why)
 
-    def _result(
-        self, part: ClaimedPart, kind: str, *, provider_id: str = "", status: int | None = None, error: str = ""
+    def _results_of(
+        self, flight: Flight, kind: str, *, provider_id: str = "", status: int | None = None, error: str = ""
     ) -> None:
-        self._results.add(
-            SubmitResult(
-                part_id=part.part_id,
-                fence=part.fence,
-                kind=kind,
-                provider_id=provider_id,
-                command_status=status,
-                error=error,
-                at=utc_now(),
+        at = utc_now()
+        for part in flight.parts:
+            self._results.add(
+                SubmitResult(
+                    part_id=part.part_id,
+                    fence=flight.fence,
+                    kind=kind,
+                    provider_id=provider_id,
+                    command_status=status,
+                    error=error,
+                    at=at,
+                )
             )
-        )
 
     def _answer_line(self, line: DeliverSm | DataSm, status: int) -> None:
         if self._connection is None or self._connection.closed:
@@ -386,9 +397,9 @@ class CarrierBind:
 
     def _closed(self, event: events.Closed) -> None:
         for left in event.unanswered:
-            if isinstance(left.context, list):
+            if isinstance(left.context, Flight):
                 self._in_doubt(left.context, f"link lost: {event.reason.name.lower()}")
-        if not self._stopping:
+        if not self._ending.is_set():
             log.warning("link_lost", connector=self.view.name, bind=self.bind_no, reason=event.reason.name)
             self._say("waiting", f"link lost: {event.reason.name.lower()}")
         unwritten, self._ready = list(self._ready), deque()
@@ -399,20 +410,22 @@ class CarrierBind:
 
     def _return(self, parts: list[ClaimedPart]) -> None:
         """Unwritten parts go back to QUEUED as results, in order with everything else that is recorded."""
-        for part in parts:
-            self._result(part, SendKind.SESSION, error="not written")
+        self._results_of(Flight(parts, self._fence), SendKind.SESSION, error="not written")
 
     # -- the end
 
     async def stop(self, grace: float = DRAIN_SECONDS) -> None:
         """Claim nothing more, wait for the window, hand back the rest, unbind, record, give up the lease."""
-        self._stopping = True
+        self._ending.set()
         self._wake.set()
         until = time.monotonic() + grace
         unwritten, self._ready = list(self._ready), deque()
         self._return(unwritten)
         while self._in_flight and self._connection is not None and time.monotonic() < until:
-            await asyncio.sleep(0.02)
+            self._wake.clear()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(0.1):
+                    await self._wake.wait()
         if self._connection is not None:
             try:
                 async with asyncio.timeout(6):

@@ -48,11 +48,11 @@ class ResultRecorder:
         self._results.append(result)
         self._wake.set()
 
-    async def close(self, timeout: float) -> int:
-        """Record what waits, at most `timeout` seconds; returns how many could not be recorded."""
+    async def close(self, patience: float) -> int:
+        """Record what waits, at most `patience` seconds; returns how many could not be recorded."""
         self._closing = True
         self._wake.set()
-        done, _ = await asyncio.wait([self._task], timeout=timeout)
+        done, _ = await asyncio.wait([self._task], timeout=patience)
         if not done:
             self._task.cancel()
         return len(self._results)
@@ -102,11 +102,11 @@ class LineRecorder:
         self._lines.append(line)
         self._wake.set()
 
-    async def close(self, timeout: float) -> None:
-        """Store and answer what waits, at most `timeout` seconds."""
+    async def close(self, patience: float) -> None:
+        """Store and answer what waits, at most `patience` seconds."""
         self._closing = True
         self._wake.set()
-        done, _ = await asyncio.wait([self._task], timeout=timeout)
+        done, _ = await asyncio.wait([self._task], timeout=patience)
         if not done:
             self._task.cancel()
 

@@ -19,10 +19,10 @@ from common.queues import Lane, submit_queue
 from connectors.models import BindState, Desired, Kind
 from connectors.snapshot import ConnectorView, connectors
 from workers.binds.carrier_bind import CarrierBind
-from workers.database import DatabaseThreads
 from workers.binds.hints import HintConsumer, Settle
 from workers.binds.lanes import Body, Lanes
 from workers.binds.pace import Pace
+from workers.database import DatabaseThreads
 
 log = structlog.get_logger(__name__)
 

@@ -1,0 +1,5 @@
+"""Celery's wrappers: fetch, call, return. Each takes ids or nothing, ends in time, and may run twice."""
+
+from workers.tasks import deliveries, events, housekeeping, schedule
+
+__all__ = ["deliveries", "events", "housekeeping", "schedule"]

@@ -1,0 +1,37 @@
+"""Slow ticks: receipts that never came, counters, old rows, partitions."""
+
+from celery import shared_task
+
+from common import partitions
+from common.clock import utc_now
+from inbound.models import InboundMessage
+from messaging import sweep
+from messaging.models import Attempt, Delivery, Message, MessageEvent, Part, Receipt
+
+LIMITS = {"time_limit": 280, "soft_time_limit": 240}
+PARTITIONED = (Message, Part, Attempt, MessageEvent, Receipt, Delivery, InboundMessage)
+
+
+@shared_task(name="housekeeping.close_unreceipted", **LIMITS)
+def close_unreceipted() -> None:
+    """Submitted parts without a receipt in validity + 72 h become UNKNOWN."""
+    sweep.close_unreceipted()
+
+
+@shared_task(name="housekeeping.squash_traffic", **LIMITS)
+def squash_traffic() -> None:
+    """Traffic deltas become one row per key."""
+    sweep.squash_traffic()
+
+
+@shared_task(name="housekeeping.purge", **LIMITS)
+def purge() -> None:
+    """Idempotency keys after 24 h, seen receipts after 72 h."""
+    sweep.purge()
+
+
+@shared_task(name="housekeeping.partitions", **LIMITS)
+def ensure_partitions() -> None:
+    """This month's partitions and three more."""
+    for model in PARTITIONED:
+        partitions.ensure_months(model._meta.db_table, now=utc_now())
