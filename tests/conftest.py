@@ -1,10 +1,12 @@
 """What the whole suite shares: it refuses to run without its services, and chooses the tests of the store."""
 
 import os
+from collections.abc import Iterator
 
 import pytest
 
 from tests.services.answering import SERVICES, Unusable
+from tests.support.ledger import let_flush_empty_the_ledger
 
 ON_SQLITE = os.environ.get("GATEWAY_TEST_STORE") == "sqlite"
 
@@ -31,3 +33,11 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         return
     config.hook.pytest_deselected(items=[item for item in items if not item.get_closest_marker("both")])
     items[:] = [item for item in items if item.get_closest_marker("both")]
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _ledger_may_be_emptied_between_tests() -> Iterator[None]:
+    """The append-only ledger must not stop the suite from emptying its tables."""
+    with pytest.MonkeyPatch.context() as patch:
+        let_flush_empty_the_ledger(patch)
+        yield
