@@ -7,7 +7,6 @@ from datetime import UTC, datetime, tzinfo
 _KEY = re.compile(r"(?<![a-z_])(id|sub|dlvrd|submit[ _]?date|done[ _]?date|stat|err|text)\s*:", re.IGNORECASE)
 _TOKEN = re.compile(r"[^\s,;|]+")
 _DIGITS = re.compile(r"[0-9]+")
-_DATE_FORMATS = {10: ("%y%m%d%H%M",), 12: ("%y%m%d%H%M%S", "%Y%m%d%H%M"), 14: ("%Y%m%d%H%M%S",)}
 
 
 def scan(text: str) -> dict[str, str]:
@@ -38,12 +37,24 @@ def parse_date(digits: str, zone: tzinfo = UTC) -> datetime | None:
     number = match[0]
     # The 16 characters of §7.1.1 begin with twelve digits.
     number = number[:12] if len(number) > 14 else number
-    for pattern in _DATE_FORMATS.get(len(number), ()):
+    for written in _with_century(number):
         try:
-            return datetime.strptime(number, pattern).replace(tzinfo=zone).astimezone(UTC)
+            # By hand, because strptime would take half of the time of a whole receipt.
+            parts = [int(written[index : index + 2]) for index in range(4, len(written), 2)]
+            moment = datetime(int(written[:4]), parts[0], parts[1], *parts[2:], tzinfo=zone)
+            return moment.astimezone(UTC)
         except (ValueError, OverflowError):
             continue
     return None
+
+
+def _with_century(number: str) -> tuple[str, ...]:
+    """Return what the digits may mean, each beginning with four digits of the year."""
+    if len(number) == 14:
+        return (number,)
+    if len(number) == 12:
+        return ("20" + number, number)
+    return ("20" + number,) if len(number) == 10 else ()
 
 
 def parse_count(text: str) -> int | None:

@@ -9,7 +9,6 @@ import time
 from collections.abc import Callable
 
 import pytest
-import uvloop
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -24,11 +23,6 @@ from smpp.session import SessionConfig
 
 HOST = "127.0.0.1"
 WIDE = SessionConfig(window=2000, unbind_response_seconds=1)
-
-
-@pytest.fixture(params=[asyncio.DefaultEventLoopPolicy, uvloop.EventLoopPolicy], ids=["asyncio", "uvloop"])
-def event_loop_policy(request):
-    return request.param()
 
 
 async def reached(condition: Callable[[], object], seconds: float = 10.0) -> None:
