@@ -52,7 +52,7 @@ async def measure(
         cpu_before, writes_before = gateway.cpu_seconds(), row_writes(gateway)
         started = time.perf_counter()
         load = await http_load.send(gateway.port, source, connections=connections)
-        await sink.wait_for(count, timeout=20)
+        await sink.wait_for(count, quiet=20)
         took = (sink.last or time.perf_counter()) - started
         cpu = {name: used - cpu_before[name] for name, used in gateway.cpu_seconds().items()}
         await asyncio.sleep(1.5)  # the statistics of PostgreSQL lag by a second

@@ -73,7 +73,7 @@ def fleet() -> Iterator[Gateway]:
         }
         _fresh_database(STORES["DATABASE_URL"])
         _once(environment, [PYTHON, "manage.py", "migrate", "--verbosity=0"])
-        _once(environment, [PYTHON, "-m", "gateway_project.demo"])
+        _once(environment, [PYTHON, "manage.py", "provision_demo"])
         yield from _run(environment, _commands(environment), STORES)
 
 
@@ -84,7 +84,8 @@ def _commands(environment: dict[str, str]) -> dict[str, list[str]]:
     web = ["--workers", os.environ.get("WEB_WORKERS", "1"), "--max-requests", "0", "--log-level", "warning"]
     return {
         "simulator": [
-            PYTHON, "manage.py", "simulate_smsc", "--host", "127.0.0.1", "--port", environment["GATEWAY_SIMULATOR_PORT"],
+            PYTHON, "manage.py", "simulate_smsc",
+            "--host", "127.0.0.1", "--port", environment["GATEWAY_SIMULATOR_PORT"],
         ],
         "web": [
             str(bin_ / "gunicorn"), "gateway_project.asgi:application", "-k", "uvicorn_worker.UvicornWorker",
@@ -126,12 +127,18 @@ def _wait_ready(port: int, processes: dict[str, subprocess.Popen[bytes]], var: P
         dead = [name for name, process in processes.items() if process.poll() is not None]
         if dead:
             raise RuntimeError(f"{dead[0]} ended:\n" + (var / f"{dead[0]}.log").read_text()[-2000:])
-        with contextlib.suppress(OSError):
-            with urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz", timeout=2) as answer:
-                if answer.status == 200:
-                    return
+        if _answers(f"http://127.0.0.1:{port}/readyz"):
+            return
         time.sleep(0.1)
     raise RuntimeError("not ready after 60 s")
+
+
+def _answers(url: str) -> bool:
+    try:
+        with urllib.request.urlopen(url, timeout=2) as answer:
+            return bool(answer.status == 200)
+    except OSError:
+        return False
 
 
 @contextlib.contextmanager

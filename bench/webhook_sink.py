@@ -45,12 +45,12 @@ class WebhookSink:
         self.statuses[receipt["status"]] = self.statuses.get(receipt["status"], 0) + 1
         self.last = time.perf_counter()
 
-    async def wait_for(self, count: int, timeout: float) -> None:
-        """Until `count` different messages came; gives up when none came for `timeout` seconds."""
+    async def wait_for(self, count: int, quiet: float) -> None:
+        """Until `count` different messages came; gives up when none came for `quiet` seconds."""
         mark, since = -1, time.perf_counter()
         while len(self.seen) < count:
             if len(self.seen) != mark:
                 mark, since = len(self.seen), time.perf_counter()
-            if time.perf_counter() - since > timeout:
+            if time.perf_counter() - since > quiet:
                 return
             await asyncio.sleep(0.02)
