@@ -4,6 +4,7 @@ A snapshot is rebuilt when its topic's version moved. The version row is bumped 
 the change, so a reader never sees a version without the data behind it.
 """
 
+import logging
 import threading
 import time
 from collections.abc import Callable
@@ -13,6 +14,7 @@ from django.db import models
 from django.db.models import F
 
 T = TypeVar("T")
+log = logging.getLogger(__name__)
 
 
 def bump(topic: str) -> None:
@@ -60,9 +62,12 @@ class Snapshot(Generic[T]):
         self._value: T | None = None
         self._versions: tuple[int, ...] = ()
         self._checked = float("-inf")
+        self._kept = False
 
     def get(self) -> T:
         """The present value; raises what the database raises only when there is no value yet."""
+        if self._kept and self._value is not None:
+            return self._value
         if self._value is None or time.monotonic() - self._checked > self._max_age:
             self._refresh()
         assert self._value is not None
@@ -72,6 +77,30 @@ class Snapshot(Generic[T]):
         """Forget the value; the next `get` builds it anew."""
         with self._lock:
             self._value, self._checked = None, float("-inf")
+
+    def keep_fresh(self, stop: threading.Event) -> threading.Thread:
+        """Look twice per `max_age` from a thread until `stop` is set; meanwhile `get` answers from memory alone.
+
+        For processes with an event loop, where Django refuses to ask the database. The value is there on return.
+        """
+        self.get()
+        self._kept = True
+        keeper = threading.Thread(target=self._keep, args=(stop,), name="snapshot-keeper", daemon=True)
+        keeper.start()
+        return keeper
+
+    def _keep(self, stop: threading.Event) -> None:
+        from django.db import close_old_connections, connection
+
+        while not stop.wait(self._max_age / 2):
+            close_old_connections()
+            try:
+                with self._lock:
+                    self._load()
+            except Exception:  # a value that cannot be built must not end the looking
+                log.exception("the snapshot of %s stays as it is", ", ".join(self._topics))
+        self._kept = False
+        connection.close()
 
     def _refresh(self) -> None:
         if not self._lock.acquire(blocking=self._value is None):

@@ -1,6 +1,7 @@
 from django.core.validators import RegexValidator
 from django.db import models
 
+from accounts.addresses import valid_networks
 from common.site import Versioned
 
 TOPIC = "accounts"
@@ -48,25 +49,22 @@ class Account(Versioned):
     email = models.EmailField(blank=True)
     phone = models.CharField(max_length=32, blank=True)
     active = models.BooleanField(default=True, help_text="Off: suspended; every credential is refused.")
-    billing_mode = models.CharField(
-        max_length=12, choices=BillingMode.choices, default=BillingMode.FLAT_CREDIT
-    )
+    billing_mode = models.CharField(max_length=12, choices=BillingMode.choices, default=BillingMode.FLAT_CREDIT)
     charge_on = models.CharField(max_length=10, choices=ChargeOn.choices, default=ChargeOn.SUBMIT)
-    tps = models.PositiveIntegerField(
-        default=0, help_text="Messages a second over all credentials; 0: no limit."
-    )
+    tps = models.PositiveIntegerField(default=0, help_text="Messages a second over all credentials; 0: no limit.")
     daily_limit = models.PositiveIntegerField(default=0, help_text="Messages a day; 0: no limit.")
     over_limit = models.CharField(max_length=8, choices=OverLimit.choices, default=OverLimit.QUEUE)
-    sms_quota = models.PositiveBigIntegerField(
-        null=True, blank=True, help_text="Parts in all; empty: no quota."
-    )
+    sms_quota = models.PositiveBigIntegerField(null=True, blank=True, help_text="Parts in all; empty: no quota.")
     max_parts = models.PositiveSmallIntegerField(default=10, help_text="Longer texts are refused, never cut.")
     sender_policy = models.CharField(max_length=12, choices=SenderPolicy.choices, default=SenderPolicy.ANY)
     default_sender = models.CharField(max_length=21, blank=True)
     intermediate_dlr = models.BooleanField(default=False, help_text="Also tell ENROUTE to the webhook.")
     mask_connector = models.BooleanField(default=False, help_text="Hide connector names in callbacks.")
     ip_whitelist = models.JSONField(
-        default=list, blank=True, help_text="Addresses or CIDR networks; empty: all."
+        default=list,
+        blank=True,
+        validators=[valid_networks],
+        help_text="Addresses or CIDR networks; empty: all.",
     )
     time_zone = models.CharField(max_length=64, blank=True)
     language = models.CharField(max_length=8, blank=True)

@@ -1,5 +1,6 @@
 from django.db import models
 
+from accounts.addresses import valid_networks
 from accounts.models.account import TOPIC, Account, slug
 from common.money import MoneyField
 from common.queues import Lane
@@ -28,7 +29,7 @@ class ApiClient(Versioned):
     otp_allowed = models.BooleanField(default=False)
     dlr_url = models.CharField(max_length=500, blank=True)
     webhook_secret = EncryptedTextField(blank=True, help_text="Signs webhooks (Standard Webhooks).")
-    ip_whitelist = models.JSONField(default=list, blank=True)
+    ip_whitelist = models.JSONField(default=list, blank=True, validators=[valid_networks])
     last_used_at = models.DateTimeField(null=True, blank=True, editable=False)
     created_at = models.DateTimeField(auto_now_add=True)
 
@@ -46,10 +47,10 @@ class ApiKey(Versioned):
     name = models.CharField(max_length=100, blank=True)
     prefix = models.CharField(max_length=20, editable=False)
     key_hash = models.CharField(max_length=64, unique=True, editable=False)
-    scopes = models.JSONField(default=list, help_text="Of: send, read, balance; empty: all.")
+    scopes = models.JSONField(default=list, blank=True, help_text="Of: send, read, balance; empty: all.")
     active = models.BooleanField(default=True)
     expires_at = models.DateTimeField(null=True, blank=True)
-    ip_whitelist = models.JSONField(default=list, blank=True)
+    ip_whitelist = models.JSONField(default=list, blank=True, validators=[valid_networks])
     last_used_at = models.DateTimeField(null=True, blank=True, editable=False)
     created_at = models.DateTimeField(auto_now_add=True)
 
@@ -67,7 +68,7 @@ class SmppClient(Versioned):
     password = models.CharField(max_length=200, editable=False, help_text="Argon2id hash")
     active = models.BooleanField(default=True)
     max_binds = models.PositiveSmallIntegerField(default=2, help_text="0: no limit")
-    ip_whitelist = models.JSONField(default=list, blank=True)
+    ip_whitelist = models.JSONField(default=list, blank=True, validators=[valid_networks])
     tps = models.PositiveIntegerField(default=0, help_text="submit_sm a second; 0: no limit.")
     window = models.PositiveIntegerField(default=100)
     default_sender = models.CharField(max_length=21, blank=True)

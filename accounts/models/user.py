@@ -33,9 +33,7 @@ class User(AbstractUser):
 
     role = models.CharField(max_length=12, choices=Role.choices, default=Role.ENTERPRISE)
     account = models.ForeignKey(Account, models.CASCADE, null=True, blank=True, related_name="users")
-    permission_group = models.ForeignKey(
-        PermissionGroup, models.PROTECT, null=True, blank=True, related_name="users"
-    )
+    permission_group = models.ForeignKey(PermissionGroup, models.PROTECT, null=True, blank=True, related_name="users")
     must_change_password = models.BooleanField(default=False)
 
     class Meta:
