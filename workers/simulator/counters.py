@@ -12,7 +12,9 @@ class Counters:
     """Totals since the start; gauges are `sessions`, `receipts_waiting`, `scheduled` and `rate`.
 
     `duplicates`: submits accepted again with the same addresses, text and concatenation header.
-    `disconnects`: sessions that we cut on purpose; `max_window_seen`: most unanswered requests on one session.
+    `receipts_sent` counts repeats too (`receipts_repeated`). `answers_withheld`: never given, on purpose;
+    `answers_lost`: their session had ended. `disconnects`: sessions that we cut on purpose.
+    `max_window_seen`: most unanswered requests on one session.
     `rate`, `rate_peak`: submits in the last whole second, and the most in one second.
     """
 

@@ -146,7 +146,7 @@ class Intake:
         rule = self._carrier.config.cut_rule
         if rule is not None and taken and rule.due(self._carrier.counters.accepted):
             link.cut(rule.what)
-            return rule.what != "unbind"
+            return True
         return plan.answer == "never"
 
     def _plan(self, pdu: SubmitSm) -> Plan:

@@ -114,8 +114,8 @@ class Link:
     # -- the end ----------------------------------------------------------------------------------
 
     def cut(self, kind: str) -> None:
-        """End the session by `rst`, `fin`, `unbind`, or fall silent for good (`silence`)."""
-        if self._over:
+        """End the session by `rst`, `fin`, `unbind`, or fall silent for good; later requests get no answer."""
+        if self._over or self._farewell is not None:
             return
         self._carrier.counters.disconnects += 1
         if self._mailbox is not None:
@@ -157,7 +157,7 @@ class Link:
 
     def _on_request(self, pdu: Pdu) -> None:
         # One batch may hold more requests than the session lived to answer.
-        if self._over:
+        if self._over or self._farewell is not None:
             return
         if pdu.command_id in BIND_COMMANDS:
             self._on_bind(pdu)

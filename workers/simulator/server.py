@@ -26,6 +26,8 @@ class Simulator:
     def __init__(self, config: SimulatorConfig | None = None) -> None:
         self._carrier = Carrier(config or SimulatorConfig())
         self._journal: IO[str] | None = None
+        self._server = SmppServer()
+        self._control: ControlServer | None = None
         self._numbers = count(1)
         self._mo_number = count(1)
         self._mo_planned = False
@@ -40,23 +42,29 @@ class Simulator:
         await self.stop()
 
     async def start(self) -> None:
-        """Listen; raises OSError if the port is taken."""
+        """Listen; raises OSError if a port is taken (nothing is left listening then) or the journal unwritable."""
         config = self.config
         if config.journal:
             self._journal = Path(config.journal).open("a", encoding="utf-8")  # noqa: ASYNC230, SIM115 - at start
         self._desk = Intake(self._carrier, self._journal)
         self._carrier.schedule.start()
-        self._server = SmppServer()
-        loop = asyncio.get_running_loop()
-        listening = await loop.create_server(
-            self._build, config.host, config.port, ssl=config.ssl_context, backlog=1024
-        )
-        self._server.attach(listening)
-        self._control = None if config.control_port is None else ControlServer(self)
-        if self._control is not None:
-            await self._control.start(config.control_port or 0)
+        try:
+            await self._listen(config)
+        except OSError:
+            await self.stop(0)
+            raise
         self._carrier.schedule.at(self._carrier.now() + 1, self._second)
         self._plan_mo()
+
+    async def _listen(self, config: SimulatorConfig) -> None:
+        loop = asyncio.get_running_loop()
+        self._server.attach(
+            await loop.create_server(self._build, config.host, config.port, ssl=config.ssl_context, backlog=1024)
+        )
+        if config.control_port is not None:
+            control = ControlServer(self)
+            await control.start(config.control_port)
+            self._control = control
 
     async def stop(self, grace: float = 2.0) -> None:
         """Stop accepting, unbind every session, wait up to `grace` seconds for the answers, close."""
