@@ -15,11 +15,12 @@ from django.db import connection, transaction
 
 from accounts.models import ApiClient, WebhookEndpoint
 from common.clock import utc_now
-from common.jobs import enqueue
+from common.jobs import Job, enqueue
+from common.queues import Work
 from common.sql import dialect
-from messaging.deliveries import DELIVER
 from messaging.models import Delivery, DeliveryAttempt
 
+DELIVER = Job("messaging.deliver", Work.DELIVERIES)
 LEASE = 60  # seconds; a try takes at most 10 and waits at most 30 for its endpoint
 GONE = 410  # the endpoint says that it is no more: stop at once
 JITTER = 0.2

@@ -53,6 +53,10 @@ class Binds:
             self._service.stop()
             self._thread.join(STOP_LIMIT)
 
+    def bound(self) -> int:
+        """How many binds are up."""
+        return self._service.bound() if self._service is not None else 0
+
     def _run(self) -> None:
         uvloop.run(self._serve())
 

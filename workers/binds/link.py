@@ -3,12 +3,14 @@
 import random
 import ssl
 import tempfile
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from connectors.models import BindMode
 from connectors.snapshot import ConnectorView
 from smpp import stream
 from smpp.constants import CommandStatus, status_name
+from smpp.events import Event
 from smpp.pdu import BindReceiver, BindTransceiver, BindTransmitter
 from smpp.session_config import SessionConfig
 
@@ -58,7 +60,7 @@ class Backoff:
         self.tries = self.refusals = 0
 
 
-async def bind(view: ConnectorView, on_events: stream.OnEvents) -> stream.Connection:
+async def bind(view: ConnectorView, on_events: Callable[[list[Event]], None]) -> stream.Connection:
     """Connect and bind; raises OSError, TimeoutError, SessionError or BindRefused. Nothing stays open on failure."""
     tls = _tls(view) if view.use_tls else None
     connection = await stream.connect(

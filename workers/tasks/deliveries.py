@@ -4,7 +4,7 @@ from uuid import UUID
 
 from celery import shared_task
 
-from messaging.deliveries import DELIVER
+from messaging.webhooks import DELIVER
 from workers.deliveries import process
 
 
