@@ -1,9 +1,7 @@
-"""How many parts a message has, and what each part carries; intake counts with it, the binds cut with it."""
-
-from collections.abc import Sequence
+"""How many parts a message has; the binds cut by the same rules of common.gsm."""
 
 from common.errors import Code, Rejected
-from common.gsm import ROOM, Encoding, count_parts, read_concat, read_udh, split, split_octets, units
+from common.gsm import ROOM, Encoding, count_parts, read_concat, read_udh, split_octets, units
 
 _OCTETS = 140  # user data of one part, 3GPP TS 23.040 §9.2.3.24
 
@@ -19,13 +17,6 @@ def count_segments(content: str, encoding: Encoding, udh: bytes) -> int:
         _refuse_beyond(units(content, encoding), _room_beside(encoding, len(udh)))
         return 1
     return count_parts(content, encoding)
-
-
-def cut(content: str, encoding: Encoding, udh: bytes) -> Sequence[str | bytes]:
-    """The parts that `count_segments` counted: texts, or octets when BINARY."""
-    if encoding is Encoding.BINARY:
-        return _octet_parts(bytes.fromhex(content), udh)
-    return [content] if udh else split(content, encoding)
 
 
 def _octet_parts(data: bytes, udh: bytes) -> list[bytes]:
