@@ -131,7 +131,9 @@ class Session:
         if command not in WITHOUT_RESPONSE:
             wait = self.config.response_seconds if timeout is None else timeout
             self._window.open(Slot(sequence, command, context, now, now + wait))
-        self._bind_pending = self._bind_pending or command in BIND_COMMANDS
+        if command in BIND_COMMANDS:
+            self._bind_pending = True
+            self.tlv_policy.our_version = getattr(pdu, "interface_version", 0)
         self.state = next_state(self.state, command, 0)
         self._output.append(frame)
         return sequence

@@ -19,10 +19,12 @@ class TlvPolicy:
     parameters that were left out for an older peer.
     """
 
-    __slots__ = ("_config", "dropped", "peer_sent_tlvs", "peer_version")
+    __slots__ = ("_config", "dropped", "our_version", "peer_sent_tlvs", "peer_version")
 
     def __init__(self, config: SessionConfig) -> None:
         self._config = config
+        # A bind that names an older version makes us older for this session.
+        self.our_version = config.interface_version
         self.peer_version: int | None = None
         self.peer_sent_tlvs = False
         self.dropped = 0
@@ -32,7 +34,7 @@ class TlvPolicy:
         """Whether we may write TLVs now."""
         if self._config.send_tlvs != SendTlvs.AUTO:
             return self._config.send_tlvs == SendTlvs.ALWAYS
-        if self._config.interface_version < VERSION_34:
+        if self.our_version < VERSION_34:
             return False
         return self.peer_sent_tlvs or (self.peer_version or 0) >= VERSION_34
 
@@ -49,4 +51,4 @@ class TlvPolicy:
         """Name our version in a successful bind response to a 3.4 peer (§5.3.2.25)."""
         tlvs = bind_response.tlvs
         if not bind_response.status and self.allowed and not tlvs.has(Tag.SC_INTERFACE_VERSION):
-            tlvs.add(Tag.SC_INTERFACE_VERSION, self._config.interface_version)
+            tlvs.add(Tag.SC_INTERFACE_VERSION, self.our_version)

@@ -129,6 +129,7 @@ def test_a_refused_bind_leaves_the_session_open_and_it_may_try_again():
     link.pump()
     answer = link.at_esme.pop()
     assert (answer.pdu.status, answer.context) == (S.ESME_RINVPASWD, "first")
+    assert answer.pdu.tlvs == []
     assert link.esme.state is link.smsc.state is State.OPEN
     link.bind()
 
@@ -197,3 +198,40 @@ def test_requests_above_the_incoming_window_are_throttled_and_the_others_served(
     link.esme.send(p.SubmitSm(), 3, now=link.now)
     link.pump()
     assert type(link.at_smsc[-1]) is RequestReceived
+
+
+def test_an_unbind_with_a_context_is_answered_like_any_request():
+    link = Link().bind()
+    link.esme.send(p.Unbind(), "bye", now=link.now)
+    assert link.esme.unbinding
+    with pytest.raises(IllegalCommand):
+        link.esme.send(p.SubmitSm(), now=link.now)
+    link.pump()
+    answer, closed = link.at_esme
+    assert (answer.context, answer.pdu.name) == ("bye", "unbind_resp")
+    assert closed == Closed(CloseReason.UNBOUND)
+
+
+@pytest.mark.parametrize("lost", [True, False])
+def test_an_unbind_without_an_answer_hands_its_context_back(lost):
+    link = Link().bind()
+    link.esme.send(p.Unbind(), "bye", now=link.now)
+    events = link.esme.close(CloseReason.CONNECTION_LOST) if lost else link.esme.tick(link.now + 5)
+    found = [left.context for left in events[0].unanswered] if lost else [events[0].context]
+    assert found == ["bye"]
+    assert isinstance(events[-1], Closed)
+
+
+def test_unbinding_before_a_bind_is_illegal_and_twice_is_once():
+    link = Link()
+    with pytest.raises(IllegalCommand):
+        link.esme.unbind(now=link.now)
+    link.bind()
+    assert link.esme.unbind(now=link.now) == link.esme.unbind(now=link.now)
+    assert len(link.esme.take_output()) == 16
+
+
+def test_a_response_does_not_go_through_send():
+    link = Link().bind()
+    with pytest.raises(IllegalCommand):
+        link.esme.send(p.DeliverSmResp(), now=link.now)

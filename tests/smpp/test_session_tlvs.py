@@ -74,6 +74,19 @@ def test_a_33_client_gets_a_bind_answer_and_receipts_without_tlvs():
     assert requests(link.at_esme)[-1].tlvs == []
 
 
+def test_a_bind_as_33_makes_us_write_none_either():
+    link = Link(smsc=SessionConfig(send_tlvs="always")).bind(interface_version=0x33)
+    assert link.esme.peer_version == 0x34
+    link.esme.send(p.SubmitSm(tlvs=VENDOR), now=link.now)
+    assert arrived(link) == []
+
+
+@pytest.mark.parametrize("setting", ["auto", "never"])
+def test_an_smsc_that_is_told_to_be_33_names_no_version(setting):
+    link = Link(smsc=SessionConfig(interface_version=0x33, send_tlvs=setting)).bind()
+    assert link.esme.peer_version is None
+
+
 def test_a_long_password_is_written_only_when_the_settings_allow_it():
     bind = p.BindTransceiver(system_id="me", password="longer-than-eight")
     with pytest.raises(FieldError):

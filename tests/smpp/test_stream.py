@@ -165,6 +165,28 @@ async def test_a_lost_connection_hands_back_what_is_unanswered():
     await server.close()
 
 
+async def test_an_unbind_can_be_a_request_and_requests_still_open_at_the_end_are_told():
+    smsc = Smsc()
+    smsc.answering = False
+    server = await stream.serve(smsc.accept, HOST, 0)
+    client = await bound(server.port)
+    waiting = asyncio.ensure_future(client.request(p.SubmitSm()))
+    await asyncio.sleep(0)
+    assert (await client.request(p.Unbind())).name == "unbind_resp"
+    with pytest.raises(SessionClosed):
+        await waiting
+    await server.close()
+
+
+async def test_unbinding_a_connection_that_is_not_bound_closes_it():
+    smsc = Smsc()
+    server = await stream.serve(smsc.accept, HOST, 0)
+    client = await stream.connect(HOST, server.port)
+    await client.unbind()
+    assert (await client.wait_closed()).reason is e.CloseReason.LOCAL
+    await server.close()
+
+
 async def test_a_request_without_an_answer_times_out_and_frees_its_slot():
     smsc = Smsc()
     smsc.answering = False
