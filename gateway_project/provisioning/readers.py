@@ -11,6 +11,7 @@ from zoneinfo import available_timezones
 
 from django.core.exceptions import ValidationError
 from django.db import models
+from standardwebhooks.webhooks import Webhook
 
 from accounts.services import SMPP_PASSWORD_OCTETS
 from accounts.verification import LONGEST_PASSWORD
@@ -192,6 +193,17 @@ def secret(*, longest: int = LONGEST_PASSWORD, shortest: int = 1, ascii_only: bo
         return value
 
     return read
+
+
+def webhook_secret(node: Node, what: str) -> str | Draw:
+    """A signing secret of Standard Webhooks: base64, with or without `whsec_`."""
+    value = secret(longest=200, ascii_only=True)(node, what)
+    try:
+        if isinstance(value, str):
+            Webhook(value)
+    except ValueError as error:
+        raise Problem(node.line, f"{what} must be base64, with or without whsec_ before it") from error
+    return value
 
 
 smpp_password = secret(longest=SMPP_PASSWORD_OCTETS, ascii_only=True)

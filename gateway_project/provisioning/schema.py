@@ -145,7 +145,7 @@ API_CLIENT: Final = Kind(
         "password": Key(readers.secret(), secret=True),
         "api_key": Key(readers.api_key, secret=True),
         "scopes": Key(readers.words(of=SCOPES)),
-        "webhook_secret": Key(readers.secret(longest=200), secret=True),
+        "webhook_secret": Key(readers.webhook_secret, secret=True),
         "routing_profile": _PROFILE,
     },
 )
@@ -184,7 +184,7 @@ WEBHOOK: Final = Kind(
             "active",
             readers_of={"url": readers.web_address, "events": readers.words(of=EVENTS)},
         ),
-        "secret": Key(readers.secret(longest=200), secret=True),
+        "secret": Key(readers.webhook_secret, secret=True),
     },
     required=("url", "events"),
 )
