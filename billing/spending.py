@@ -52,7 +52,10 @@ def add(amounts: Mapping[int, int]) -> None:
 
 
 def _caps(client_ids: Iterable[int]) -> dict[int, int]:
-    where, params = dialect().any_of("id", set(client_ids), "bigint")
+    listed = set(client_ids)
+    if not listed:
+        return {}
+    where, params = dialect().any_of("id", listed, "bigint")
     with connection.cursor() as cursor:
         cursor.execute(
             f"SELECT id, spending_cap FROM accounts_apiclient WHERE {where} AND spending_cap IS NOT NULL", params

@@ -55,9 +55,7 @@ class PostgreSQL:
         """`column` equals one of the values."""
         return f"{column} = ANY(%s::{kind}[])", [list(values)]
 
-    def rows(
-        self, alias: str, columns: Sequence[tuple[str, str]], rows: Sequence[Row]
-    ) -> tuple[str, list[Any]]:
+    def rows(self, alias: str, columns: Sequence[tuple[str, str]], rows: Sequence[Row]) -> tuple[str, list[Any]]:
         """A FROM item of the given rows; columns are (name, PostgreSQL type)."""
         arrays = ", ".join(f"%s::{kind}[]" for _, kind in columns)
         names = ", ".join(name for name, _ in columns)
@@ -68,7 +66,11 @@ class PostgreSQL:
         """Insert rows by COPY."""
         if not rows:
             return
-        with cursor.copy(f"COPY {table} ({', '.join(columns)}) FROM STDIN") as copy:
+        # COPY fails when it ends, outside of Django's cursor: its errors must become Django's all the same.
+        with (
+            connection.wrap_database_errors,
+            cursor.copy(f"COPY {table} ({', '.join(columns)}) FROM STDIN") as copy,
+        ):
             for row in rows:
                 copy.write_row([self.value(item) for item in row])
 
@@ -110,9 +112,7 @@ class SQLite:
         listed = json.dumps([self.value(value) for value in values])
         return f"{column} IN (SELECT value FROM json_each(%s))", [listed]
 
-    def rows(
-        self, alias: str, columns: Sequence[tuple[str, str]], rows: Sequence[Row]
-    ) -> tuple[str, list[Any]]:
+    def rows(self, alias: str, columns: Sequence[tuple[str, str]], rows: Sequence[Row]) -> tuple[str, list[Any]]:
         """A FROM item of the given rows; columns are (name, PostgreSQL type)."""
         picks = ", ".join(f"json_extract(value, '$[{i}]') AS {name}" for i, (name, _) in enumerate(columns))
         listed = json.dumps([[self.value(item) for item in row] for row in rows])
@@ -123,7 +123,7 @@ class SQLite:
         if not rows:
             return
         marks = ", ".join(["%s"] * len(columns))
-        sql = f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({marks})"  # noqa: S608 - names from our models
+        sql = f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({marks})"
         cursor.executemany(sql, [tuple(self.value(item) for item in row) for row in rows])
 
 
