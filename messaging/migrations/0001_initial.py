@@ -282,6 +282,14 @@ class Migration(migrations.Migration):
             index=models.Index(condition=models.Q(('provider_key', ''), _negated=True), fields=['provider_key'], name='part_provider_key'),
         ),
         migrations.AddIndex(
+            model_name='part',
+            index=models.Index(condition=models.Q(('status__in', ['SCHEDULED', 'QUEUED'])), fields=['expires_at'], name='part_expiry'),
+        ),
+        migrations.AddIndex(
+            model_name='part',
+            index=models.Index(condition=models.Q(('status', 'SUBMITTED')), fields=['expires_at'], name='part_silent'),
+        ),
+        migrations.AddIndex(
             model_name='receipt',
             index=models.Index(condition=models.Q(('state', 'PARKED')), fields=['carrier_account', 'provider_key'], name='receipt_parked'),
         ),

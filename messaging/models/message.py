@@ -122,6 +122,10 @@ class Part(models.Model):
                 fields=["connector", "bind_no"], condition=Q(status="SUBMITTING"), name="part_submitting"
             ),
             models.Index(fields=["provider_key"], condition=~Q(provider_key=""), name="part_provider_key"),
+            models.Index(
+                fields=["expires_at"], condition=Q(status__in=["SCHEDULED", "QUEUED"]), name="part_expiry"
+            ),
+            models.Index(fields=["expires_at"], condition=Q(status="SUBMITTED"), name="part_silent"),
         ]
 
     def __str__(self) -> str:

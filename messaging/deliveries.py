@@ -1,0 +1,152 @@
+"""Planning of Delivery rows: who is told of a message's end, and the exact words (requirements S0-137, S0-138)."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+from django.db import connection
+
+from accounts.snapshot import AccountView, accounts
+from common.ids import derive
+from common.jobs import enqueue
+from common.sql import dialect
+from messaging.lines import line_name
+from messaging.models import Delivery
+from messaging.rows import MessageRow
+from messaging.status import webhook_word
+from messaging.webhooks import DELIVER
+
+MASK = "gateway"
+# Which event of a message this is; it makes the event id, so that one event has one id whoever plans it.
+FINAL, LATE, UNDERWAY = 1, 2, 3
+_EVENT_BASE = 1000  # numbers below are parts of the message
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Told:
+    """One event of a message: its final state, a late one after UNKNOWN, or that it is under way."""
+
+    message: MessageRow
+    status: str
+    error_code: str
+    connector_id: int | None
+    at: datetime  # when the receipt came, or when we decided
+    number: int = FINAL
+
+
+@dataclass(frozen=True, slots=True)
+class _Target:
+    url: str = ""
+    api_client_id: int | None = None
+    endpoint_id: int | None = None
+    smpp_client_id: int | None = None
+
+
+_COLUMNS = (
+    "id",
+    "account_id",
+    "subject",
+    "kind",
+    "api_client_id",
+    "endpoint_id",
+    "smpp_client_id",
+    "url",
+    "body",
+    "state",
+    "tries",
+    "next_try_at",
+    "last_error",
+    "created_at",
+)
+
+
+def plan(told: Sequence[Told], *, now: datetime) -> list[UUID]:
+    """Write one Delivery row for each event that somebody wants to hear of, and wake the webhook loop after commit.
+
+    At most one event of each number for a message: one that exists already is left alone. Rows for a client
+    bind have no `next_try_at`: the SMPP server finds them, the webhook loop never does.
+    """
+    wanted: dict[UUID, tuple[Told, _Target]] = {}
+    for event in told:
+        target = _target(event.message)
+        if target is not None:
+            wanted.setdefault(derive(event.message.id, _EVENT_BASE + event.number), (event, target))
+    for known in _already_underway(wanted):
+        del wanted[known]
+    rows = [_row(key, event, target, now) for key, (event, target) in wanted.items()]
+    with connection.cursor() as cursor:
+        dialect().insert(cursor, Delivery._meta.db_table, _COLUMNS, rows)
+    posted = [key.hex for key, (_, target) in wanted.items() if target.url]
+    if posted:
+        enqueue(DELIVER, ids=posted)
+    return list(wanted)
+
+
+def body(event: Told, account: AccountView | None) -> str:
+    """The JSON of a callback, exactly the fields of S0-137."""
+    message = event.message
+    name = MASK if account is not None and account.mask_connector else line_name(event.connector_id)
+    return json.dumps(
+        {
+            "message_id": message.public_id,
+            "from": message.sender,
+            "to": message.recipient_given or message.recipient,
+            "msisdn": message.recipient,
+            "status": webhook_word(event.status),
+            "error_code": event.error_code or "000",
+            "connector": name,
+            "timestamp": timestamp(event.at),
+        },
+        separators=(",", ":"),
+        ensure_ascii=False,
+    )
+
+
+def timestamp(moment: datetime) -> str:
+    """ISO 8601 in UTC with milliseconds: 2026-04-10T12:30:00.000Z."""
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _target(message: MessageRow) -> _Target | None:
+    """Message before client before account; texts that came over a client bind are told on one."""
+    if not message.dlr:
+        return None
+    if message.smpp_client_id is not None:
+        return _Target(smpp_client_id=message.smpp_client_id)
+    if message.dlr_url:
+        return _Target(message.dlr_url, message.api_client_id)
+    client = accounts().client(message.api_client_id) if message.api_client_id else None
+    if client is not None and client.dlr_url:
+        return _Target(client.dlr_url, client.id)
+    for endpoint in accounts().endpoints(message.account_id, "dlr"):
+        return _Target(endpoint.url, message.api_client_id, endpoint.id)
+    return None
+
+
+def _already_underway(wanted: dict[UUID, tuple[Told, _Target]]) -> list[UUID]:
+    """Only ENROUTE comes several times; finals are guarded by the state of the message."""
+    repeatable = [key for key, (event, _) in wanted.items() if event.number == UNDERWAY]
+    return list(Delivery.objects.filter(id__in=repeatable).values_list("id", flat=True)) if repeatable else []
+
+
+def _row(key: UUID, event: Told, target: _Target, now: datetime) -> tuple[Any, ...]:
+    account = accounts().account(event.message.account_id)
+    return (
+        key,
+        event.message.account_id,
+        event.message.id,
+        "dlr",
+        target.api_client_id,
+        target.endpoint_id,
+        target.smpp_client_id,
+        target.url,
+        body(event, account),
+        Delivery.State.PENDING.value,
+        0,
+        now if target.url else None,
+        "",
+        now,
+    )

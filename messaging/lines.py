@@ -1,0 +1,27 @@
+"""Connectors as the life of a message sees them: one short look into the in-memory snapshot."""
+
+from collections.abc import Sequence
+
+from connectors.snapshot import ConnectorView, connectors
+
+
+def line(connector_id: int | None) -> ConnectorView | None:
+    """The connector, or None when it is gone."""
+    return None if connector_id is None else connectors().by_id.get(connector_id)
+
+
+def line_name(connector_id: int | None) -> str:
+    """Its name, or an empty string."""
+    found = line(connector_id)
+    return found.name if found else ""
+
+
+def siblings(carrier_account: str) -> Sequence[int]:
+    """Connectors that share a carrier's account: a receipt may come over any of them (architecture 3)."""
+    return connectors().of_carrier(carrier_account)
+
+
+def usable(connector_id: int) -> bool:
+    """Whether a message may be handed to it: off means never a candidate, stopped means it waits there."""
+    found = line(connector_id)
+    return found is not None and found.active

@@ -1,0 +1,126 @@
+"""Results of sending, recorded by the batch: one transaction for at most 500 of them."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from uuid import UUID
+
+import structlog
+from django.db import InterfaceError, OperationalError, transaction
+
+from common.crash import point
+from common.errors import SendKind
+from common.transactions import retried
+from connectors.snapshot import ConnectorView
+from messaging import rows
+from messaging.lines import line
+from messaging.models import Status
+from messaging.outcomes import writing
+from messaging.outcomes.planning import SUBMITTED, Fate, Step, SubmitResult, Surroundings, plan
+from messaging.receipts import Side, parked, provider_key
+from messaging.receipts.matching import BY_ID, Match
+from messaging.receipts.matching import parked as parked_with
+from messaging.receipts.reading import Fact
+from messaging.receipts.settling import Settled
+
+log = structlog.get_logger(__name__)
+
+BATCH = 500
+# Results that change nothing but the part itself: no message is looked at for these.
+_PLAIN = (SUBMITTED, SendKind.THROTTLED, SendKind.SESSION, SendKind.UNCERTAIN)
+
+
+def record(*, connector_id: int, bind_no: int, results: Sequence[SubmitResult]) -> None:
+    """Write what became of claimed parts: success, retry, next hop or end, with receipts that waited for an id.
+
+    Each at most 500 are one transaction. A batch that fails on its data is halved until the culprit stands alone;
+    that one keeps its claim and becomes uncertain with the lease. Raises what the database raises when it is away;
+    recording the same results again then is safe.
+    """
+    for start in range(0, len(results), BATCH):
+        _halving(connector_id, bind_no, results[start : start + BATCH])
+
+
+def _halving(connector_id: int, bind_no: int, results: Sequence[SubmitResult]) -> None:
+    try:
+        _record(connector_id, bind_no, results)
+    except (OperationalError, InterfaceError):
+        raise
+    except Exception as error:
+        if len(results) == 1:
+            log.error("result_not_recorded", part=str(results[0].part_id), error=repr(error))
+            return
+        middle = len(results) // 2
+        _halving(connector_id, bind_no, results[:middle])
+        _halving(connector_id, bind_no, results[middle:])
+
+
+@retried()
+def _record(connector_id: int, bind_no: int, results: Sequence[SubmitResult]) -> None:
+    connector = line(connector_id)
+    if connector is None:
+        raise LookupError(f"connector {connector_id} is gone")
+    point("before-results")
+    with transaction.atomic():
+        _write(connector, bind_no, _one_each(results))
+    point("after-results")
+
+
+def _one_each(results: Sequence[SubmitResult]) -> dict[UUID, SubmitResult]:
+    """One result a part: two copies in one batch are told by the success, else by the last."""
+    chosen: dict[UUID, SubmitResult] = {}
+    for result in results:
+        known = chosen.get(result.part_id)
+        if known is None or known.kind != SUBMITTED:
+            chosen[result.part_id] = result
+    return chosen
+
+
+def _write(connector: ConnectorView, bind_no: int, results: dict[UUID, SubmitResult]) -> None:
+    now = rows.database_now()
+    keys = {
+        result.part_id: provider_key(result.provider_id, connector.id_rule, side=Side.ANSWER)
+        for result in results.values()
+        if result.kind == SUBMITTED
+    }
+    waiting = parked_with(connector.carrier_account, keys.values(), now=now)
+    if waiting or any(result.kind not in _PLAIN for result in results.values()):
+        parts, messages = rows.lock(results)
+    else:
+        parts, messages = rows.lock_parts(results), {}
+    around = Surroundings(connector, bind_no, now, messages)
+    steps = [plan(parts[part_id], results[part_id], around) for part_id in sorted(parts)]
+    by_fate: dict[Fate, list[Step]] = defaultdict(list)
+    for step in steps:
+        by_fate[step.fate].append(step)
+    settled = writing.write(by_fate, keys, around)
+    if waiting:
+        _settle_waiting(waiting, keys, settled, around, parts)
+    parked.close(settled, messages, now=now)
+
+
+def _settle_waiting(
+    waiting: Sequence[Fact],
+    keys: dict[UUID, str],
+    settled: Settled,
+    around: Surroundings,
+    parts: dict[UUID, rows.PartRow],
+) -> None:
+    """Receipts that came before the answer: the parts are final in the transaction that makes them submitted."""
+    owners: dict[str, list[UUID]] = defaultdict(list)
+    for part_id, key in keys.items():
+        if key and _took(parts.get(part_id), key):
+            owners[key].append(part_id)
+    matches = {
+        fact.id: Match(owners[fact.provider_key][0], BY_ID, tuple(owners[fact.provider_key][1:]))
+        for fact in waiting
+        if fact.provider_key in owners
+    }
+    found = [fact for fact in waiting if fact.id in matches]
+    more = parked.apply_parked(found, matches, parts, around.messages, now=around.now)
+    settled.ended += more.ended
+    settled.events += more.events
+    settled.underway += more.underway
+
+
+def _took(part: rows.PartRow | None, key: str) -> bool:
+    return part is not None and part.provider_key == key and part.status in (Status.SUBMITTED, Status.UNKNOWN)

@@ -1,0 +1,211 @@
+"""From a carrier's bind into the tables: PDUs are stored as they came, answered, and then understood.
+
+A LineBatch row lives only between the two: the transaction that records what its PDUs mean deletes it.
+"""
+
+from collections.abc import Callable, Collection, Sequence
+from datetime import datetime, timedelta
+from uuid import UUID
+
+import structlog
+from django.db import InterfaceError, OperationalError, connection, transaction
+from django.db.models.functions import Now
+
+from common.crash import point
+from common.jobs import Job, enqueue
+from common.queues import Work
+from common.sql import dialect
+from common.transactions import retried
+from messaging import rows
+from messaging.lines import line
+from messaging.models import LineBatch, Receipt
+from messaging.receipts import parked
+from messaging.receipts.matching import match
+from messaging.receipts.reading import Fact, Origin, TextPdu, read, text_of
+from messaging.receipts.settling import settle
+
+log = structlog.get_logger(__name__)
+
+RECORD = Job("messaging.record_line_events", queue=Work.EVENTS)
+# A PDU that fails five times over two hours fails by itself, not by its surroundings.
+TRIES = 5
+RETRY = (5, 60, 600, 3600)
+OnText = Callable[[list[TextPdu]], None]
+_TRANSIENT = (OperationalError, InterfaceError)
+
+
+def store(connector_id: int, bind_no: int, pdus: Sequence[bytes]) -> UUID:
+    """Commit PDUs of a bind (at most 500) in one row and ask for their recording; answer the carrier after this."""
+    with transaction.atomic():
+        batch = LineBatch.objects.create(
+            connector_id=connector_id, bind_no=bind_no, received_at=Now(), pdus=_joined(pdus)
+        )
+        enqueue(RECORD, ids=[batch.id.hex])
+    point("line-stored")
+    return batch.id
+
+
+def record_line_events(batch_ids: Collection[UUID], *, on_text: OnText) -> int:
+    """Record what stored PDUs mean; returns how many batches were done.
+
+    `on_text` gets the texts from handsets inside the transaction. A batch that fails on its data is halved until
+    the culprit stands alone: the others are recorded, it is tried again and after five tries left as dead with its
+    error. Raises what the database raises when it is away; batches that another process holds are passed over.
+    """
+    try:
+        return _record(batch_ids, on_text)
+    except _TRANSIENT:
+        raise
+    except Exception as error:
+        log.warning("line_batch_failed", batches=len(batch_ids), error=repr(error))
+    return sum(_record_carefully(batch_id, on_text) for batch_id in batch_ids)
+
+
+def _record(batch_ids: Collection[UUID], on_text: OnText, only: Collection[str] | None = None) -> int:
+    count, waiting = _record_once(batch_ids, on_text, only)
+    point("line-recorded")
+    if waiting:
+        # The answers to these may have been committed while we looked: now both sides are visible.
+        parked.rematch(waiting)
+    return count
+
+
+@retried()
+def _record_once(batch_ids: Collection[UUID], on_text: OnText, only: Collection[str] | None) -> tuple[int, list[UUID]]:
+    with transaction.atomic():
+        batches = _hold(batch_ids)
+        facts, texts = _read(batches, only)
+        waiting = _apply(facts, texts, on_text)
+        for batch in batches:
+            _shrink(batch, only)
+    return len(batches), waiting
+
+
+def _hold(batch_ids: Collection[UUID]) -> list[LineBatch]:
+    found = LineBatch.objects.filter(id__in=batch_ids).order_by("id")
+    return list(found.select_for_update(skip_locked=connection.features.has_select_for_update_skip_locked))
+
+
+def _read(batches: Sequence[LineBatch], only: Collection[str] | None) -> tuple[list[Fact], list[TextPdu]]:
+    facts: list[Fact] = []
+    texts: list[TextPdu] = []
+    for batch in batches:
+        view = line(batch.connector_id)
+        if view is None:
+            raise LookupError(f"connector {batch.connector_id} is gone")
+        origin = Origin(view, batch.bind_no, batch.received_at)
+        for pdu in _split(batch.pdus):
+            if only is None or pdu in only:
+                found = read(bytes.fromhex(pdu), origin)
+                facts.append(found) if isinstance(found, Fact) else texts.append(found)
+    return facts, texts
+
+
+def _apply(facts: list[Fact], texts: list[TextPdu], on_text: OnText) -> list[UUID]:
+    """Returns the ids of receipts that were parked."""
+    now = rows.database_now()
+    matches = match(facts, now=now)
+    receipts = [fact for fact in facts if fact.certain or fact.id in matches]
+    texts = texts + [_as_text(fact) for fact in facts if not (fact.certain or fact.id in matches)]
+    if texts:
+        on_text(texts)
+    if not receipts:
+        return []
+    parts, messages = rows.lock({key for found in matches.values() for key in found.part_ids})
+    settled = settle(receipts, matches, parts, messages, now=now, fresh=True)
+    _insert(receipts)
+    parked.close(settled, messages, now=now)
+    return [fact.id for fact in receipts if fact.state == Receipt.State.PARKED]
+
+
+def _as_text(fact: Fact) -> TextPdu:
+    """It looked like a receipt, but is about nothing of ours: somebody's words."""
+    view = line(fact.connector_id)
+    assert view is not None
+    return text_of(bytes.fromhex(fact.raw), Origin(view, fact.bind_no or 0, fact.received_at))
+
+
+_COLUMNS = (
+    "id",
+    "connector_id",
+    "bind_no",
+    "carrier_account",
+    "provider_id",
+    "provider_key",
+    "state",
+    "part_id",
+    "matched_by",
+    "status",
+    "error_code",
+    "source",
+    "destination",
+    "submit_date",
+    "done_date",
+    "raw",
+    "received_at",
+    "next_try_at",
+    "tries",
+)
+
+
+def _insert(facts: Sequence[Fact]) -> None:
+    values = [tuple(str(v) if isinstance(v, str) else v for v in (getattr(f, c) for c in _COLUMNS)) for f in facts]
+    with connection.cursor() as cursor:
+        dialect().insert(cursor, Receipt._meta.db_table, _COLUMNS, values)
+
+
+def _shrink(batch: LineBatch, done: Collection[str] | None) -> None:
+    left = [pdu for pdu in _split(batch.pdus) if done is not None and pdu not in done]
+    if left:
+        batch.pdus = ",".join(left)
+        batch.save(update_fields=["pdus"])
+    else:
+        batch.delete()
+
+
+def _record_carefully(batch_id: UUID, on_text: OnText) -> int:
+    batch = LineBatch.objects.filter(id=batch_id).first()
+    if batch is None:
+        return 0
+    error = _halve(batch_id, _split(batch.pdus), on_text)
+    if error is not None:
+        _postpone(batch_id, error)
+    return 1
+
+
+def _halve(batch_id: UUID, pdus: Sequence[str], on_text: OnText) -> Exception | None:
+    """Record what can be recorded; returns the first error of what cannot."""
+    try:
+        _record([batch_id], on_text, frozenset(pdus))
+    except _TRANSIENT:
+        raise
+    except Exception as error:
+        if len(pdus) <= 1:
+            return error
+        middle = len(pdus) // 2
+        errors = [_halve(batch_id, half, on_text) for half in (pdus[:middle], pdus[middle:])]
+        return next((found for found in errors if found is not None), None)
+    return None
+
+
+def _postpone(batch_id: UUID, error: Exception) -> None:
+    """Count the try and set the next; none after the fifth."""
+    with transaction.atomic():
+        for batch in _hold([batch_id]):
+            batch.tries += 1
+            batch.error = repr(error)[:300]
+            batch.next_try_at = _next_try(batch.tries, rows.database_now())
+            batch.save(update_fields=["tries", "error", "next_try_at"])
+            log.error("line_pdu_failed", batch=str(batch_id), tries=batch.tries, error=batch.error)
+
+
+def _next_try(tries: int, now: datetime) -> datetime | None:
+    return now + timedelta(seconds=RETRY[tries - 1]) if tries < TRIES else None
+
+
+def _joined(pdus: Sequence[bytes]) -> str:
+    return ",".join(pdu.hex() for pdu in pdus)
+
+
+def _split(pdus: str) -> list[str]:
+    return pdus.split(",") if pdus else []

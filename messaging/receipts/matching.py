@@ -1,0 +1,196 @@
+"""Which part a receipt is about: by the provider's id over all connectors of a carrier account, else by address.
+
+Look-ups are bounded in time, because provider ids return and because a bound prunes partitions.
+"""
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from django.db import connection
+
+from common.ids import floor_at
+from common.sql import dialect
+from messaging.lines import siblings
+from messaging.models import Receipt, Status
+from messaging.receipts.reading import Fact
+
+# The longest validity (7 days) and the 72 h in which a receipt may still come after it.
+LOOK_BACK = timedelta(days=10)
+PARKED_FOR = timedelta(hours=72)
+BY_ID, BY_ADDRESS = "id", "address"
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """The part of a receipt and how it was found; `others` went out in the same PDU (message_payload)."""
+
+    part_id: UUID
+    by: str
+    others: tuple[UUID, ...] = ()
+
+    @property
+    def part_ids(self) -> tuple[UUID, ...]:
+        """Every part that the receipt is about."""
+        return (self.part_id, *self.others)
+
+
+@dataclass(frozen=True, slots=True)
+class _Candidate:
+    part_id: UUID
+    message_id: UUID
+    status: str
+    sender: str
+    recipient: str
+    claimed_at: datetime | None = None
+    expires_at: datetime | None = None
+
+
+def match(facts: Sequence[Fact], *, now: datetime) -> dict[UUID, Match]:
+    """Matches by fact id; reads without locks, so the caller looks at the part again under its lock."""
+    found: dict[UUID, Match] = {}
+    by_carrier: dict[str, list[Fact]] = defaultdict(list)
+    for fact in facts:
+        by_carrier[fact.carrier_account].append(fact)
+    for carrier, group in by_carrier.items():
+        found |= _by_id(group, siblings(carrier), now=now)
+        left = [fact for fact in group if fact.id not in found and fact.certain]
+        found |= _by_address(left, siblings(carrier), now=now)
+    return found
+
+
+def _by_id(facts: Sequence[Fact], connector_ids: Sequence[int], *, now: datetime) -> dict[UUID, Match]:
+    known = _parts_with({key for fact in facts for key in fact.keys}, connector_ids, now=now)
+    found = {}
+    for fact in facts:
+        key = next((key for key in fact.keys if key in known), None)
+        if key is not None:
+            found[fact.id] = _match_of(_best(known[key], fact), known[key])
+    return found
+
+
+def _match_of(best: _Candidate, candidates: Sequence[_Candidate]) -> Match:
+    """A message that went out whole has one id for all its parts."""
+    same = [part.part_id for part in candidates if part.message_id == best.message_id]
+    return Match(best.part_id, BY_ID, tuple(part_id for part_id in same if part_id != best.part_id))
+
+
+def _parts_with(keys: Collection[str], connector_ids: Sequence[int], *, now: datetime) -> dict[str, list[_Candidate]]:
+    known: dict[str, list[_Candidate]] = defaultdict(list)
+    if not keys or not connector_ids:
+        return known
+    sql = dialect()
+    named, names = sql.any_of("p.provider_key", sorted(keys), "varchar")
+    carried, lines = sql.any_of("p.connector_id", connector_ids, "bigint")
+    floor = sql.value(floor_at(now - LOOK_BACK))
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT p.provider_key, p.id, m.id, p.status, m.sender, m.recipient FROM messaging_part p "
+            f"JOIN messaging_message m ON m.id = p.message_id AND m.id >= %s WHERE {named} AND {carried} "
+            "AND p.provider_key <> '' AND p.id >= %s ORDER BY p.id",
+            [floor, *names, *lines, floor],
+        )
+        for key, part_id, message_id, status, sender, recipient in cursor.fetchall():
+            part = _Candidate(sql.uuid(part_id), sql.uuid(message_id), status, sender, recipient)
+            known[key].append(part)
+    return known
+
+
+def _best(candidates: Sequence[_Candidate], fact: Fact) -> _Candidate:
+    """Where a provider used an id twice: the part to that number, still open, the newest."""
+    return max(
+        candidates,
+        key=lambda part: (_addresses_agree(part, fact), part.status == Status.SUBMITTED, part.part_id),
+    )
+
+
+def _by_address(facts: Sequence[Fact], connector_ids: Sequence[int], *, now: datetime) -> dict[UUID, Match]:
+    """An UNCERTAIN part is settled by a receipt when both addresses agree, the receipt came between the write and
+    the end of validity, and no other part of the carrier account without an id qualifies."""
+    if not facts or not connector_ids:
+        return {}
+    waiting = _parts_without_id(connector_ids, {_digits(a) for f in facts for a in (f.source, f.destination)}, now=now)
+    found = {}
+    for fact in facts:
+        fitting = [part for part in waiting if _addresses_agree(part, fact) and _in_time(part, fact)]
+        if len(fitting) == 1 and fitting[0].status == Status.UNCERTAIN:
+            found[fact.id] = Match(fitting[0].part_id, BY_ADDRESS)
+    return found
+
+
+def _parts_without_id(connector_ids: Sequence[int], recipients: Collection[str], *, now: datetime) -> list[_Candidate]:
+    """Written parts to these numbers whose answer we do not have; SUBMITTING ones only make a match ambiguous."""
+    sql = dialect()
+    carried, lines = sql.any_of("p.connector_id", connector_ids, "bigint")
+    numbered, numbers = sql.any_of("m.recipient", sorted(recipients), "varchar")
+    floor = sql.value(floor_at(now - LOOK_BACK))
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT p.id, m.id, p.status, m.sender, m.recipient, p.claimed_at, p.expires_at FROM messaging_message m "
+            "JOIN messaging_part p ON p.message_id = m.id AND p.id >= %s "
+            f"WHERE {numbered} AND m.id >= %s AND {carried} AND p.status IN ('UNCERTAIN', 'SUBMITTING')",
+            [floor, *numbers, floor, *lines],
+        )
+        rows = cursor.fetchall()
+    return [
+        _Candidate(sql.uuid(a), sql.uuid(b), status, sender, recipient, sql.moment(claimed), sql.moment(expires))
+        for a, b, status, sender, recipient, claimed, expires in rows
+    ]
+
+
+def _in_time(part: _Candidate, fact: Fact) -> bool:
+    return (
+        part.claimed_at is not None
+        and fact.received_at >= part.claimed_at
+        and (part.expires_at is None or fact.received_at <= part.expires_at)
+    )
+
+
+def _addresses_agree(part: _Candidate, fact: Fact) -> bool:
+    """Both addresses, in either order: most links put the handset into the source, some do not swap them."""
+    ours = (_digits(part.recipient), _digits(part.sender))
+    theirs = (_digits(fact.source), _digits(fact.destination))
+    return ours in (theirs, theirs[::-1])
+
+
+def _digits(address: str) -> str:
+    """An address without the signs in which links differ: plus, leading zeros, case of letters."""
+    return address.casefold().lstrip("+0")
+
+
+def parked(carrier_account: str, keys: Iterable[str], *, now: datetime) -> list[Fact]:
+    """Parked receipts with these ids; without a lock."""
+    wanted = sorted({key for key in keys if key})
+    if not wanted:
+        return []
+    floor = floor_at(now - PARKED_FOR - timedelta(hours=1))
+    rows = Receipt.objects.filter(
+        carrier_account=carrier_account, provider_key__in=wanted, state=Receipt.State.PARKED, id__gte=floor
+    )
+    return [fact_of(row) for row in rows.order_by("id")]
+
+
+def fact_of(row: Receipt) -> Fact:
+    """A stored receipt as the fact it was."""
+    return Fact(
+        id=row.id,
+        connector_id=row.connector_id,
+        bind_no=row.bind_no,
+        carrier_account=row.carrier_account,
+        provider_id=row.provider_id,
+        provider_key=row.provider_key,
+        other_key="",
+        status=row.status,
+        error_code=row.error_code,
+        source=row.source,
+        destination=row.destination,
+        submit_date=row.submit_date,
+        done_date=row.done_date,
+        raw=row.raw,
+        received_at=row.received_at,
+        certain=True,
+        state=row.state,
+        tries=row.tries,
+    )

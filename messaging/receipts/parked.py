@@ -1,0 +1,125 @@
+"""Receipts that came before their part was known: kept in the table, looked at again, settled when it is."""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from django.db import connection, transaction
+
+from common.ids import floor_at
+from common.sql import dialect
+from common.transactions import retried
+from messaging import deliveries, finals, rows
+from messaging.lines import line
+from messaging.models import Receipt
+from messaging.receipts.keys import Side, provider_key
+from messaging.receipts.matching import PARKED_FOR, Match, fact_of, match
+from messaging.receipts.reading import Fact
+from messaging.receipts.settling import Settled, settle
+from messaging.rows import MessageRow, PartRow
+
+_TABLE = Receipt._meta.db_table
+_COLUMNS = (
+    ("v_id", "uuid"),
+    ("v_state", "varchar"),
+    ("v_part_id", "uuid"),
+    ("v_matched_by", "varchar"),
+    ("v_next_try_at", "timestamptz"),
+    ("v_tries", "smallint"),
+    ("v_provider_key", "varchar"),
+)
+
+
+def apply_parked(
+    facts: Sequence[Fact],
+    matches: Mapping[UUID, Match],
+    parts: Mapping[UUID, PartRow],
+    messages: Mapping[UUID, MessageRow],
+    *,
+    now: datetime,
+) -> Settled:
+    """Settle parts by parked receipts; the caller holds the locks of the parts and finishes what ended."""
+    held = _lock(fact.id for fact in facts)
+    mine = [fact for fact in facts if fact.id in held]
+    settled = settle(mine, matches, parts, messages, now=now, fresh=False)
+    _write(mine)
+    return settled
+
+
+@retried()
+def rematch(receipt_ids: Collection[UUID], *, last_look: datetime | None = None) -> int:
+    """Look for the parts of parked receipts once more; returns how many were found.
+
+    Without `last_look` an unmatched one is left as it is: the look right after parking is not one of the tries.
+    """
+    with transaction.atomic():
+        now = last_look or rows.database_now()
+        waiting = Receipt.objects.filter(id__in=receipt_ids, state=Receipt.State.PARKED).order_by("id")
+        facts = [_rekeyed(fact_of(row)) for row in waiting]
+        matches = match(facts, now=now)
+        if last_look is None:
+            facts = [fact for fact in facts if fact.id in matches]
+        if not facts:
+            return 0
+        parts, messages = rows.lock({key for found in matches.values() for key in found.part_ids})
+        settled = apply_parked(facts, matches, parts, messages, now=now)
+        close(settled, messages, now=now)
+    return sum(fact.state != Receipt.State.PARKED for fact in facts if fact.id in matches)
+
+
+def close(settled: Settled, messages: Mapping[UUID, MessageRow], *, now: datetime) -> None:
+    """Write what settling led to; last in the transaction, because wallets are."""
+    rows.keep_events(settled.events, at=now)
+    deliveries.plan(settled.underway, now=now)
+    finals.finish(settled.ended, messages, now=now)
+
+
+def rematch_due(*, limit: int = 1000) -> int:
+    """Look again at parked receipts whose time has come, in passes of at most `limit`; returns how many were found.
+
+    Safe to run twice at once: two looks at one receipt find the same part, and its row says who was first.
+    """
+    total = 0
+    while True:
+        now = rows.database_now()
+        floor = floor_at(now - PARKED_FOR - timedelta(days=1))
+        due = Receipt.objects.filter(state=Receipt.State.PARKED, next_try_at__lte=now, id__gte=floor)
+        ids = list(due.order_by("next_try_at").values_list("id", flat=True)[:limit])
+        if ids:
+            total += rematch(ids, last_look=now)
+        if len(ids) < limit:
+            return total
+
+
+def rematch_addresses(addresses: Collection[str], carrier_account: str) -> int:
+    """Look again at parked receipts from or to these addresses, before uncertain parts are sent once more."""
+    with_plus = {form for address in addresses for form in (address, f"+{address}")}
+    waiting = Receipt.objects.filter(carrier_account=carrier_account, state=Receipt.State.PARKED)
+    near = waiting.filter(source__in=with_plus) | waiting.filter(destination__in=with_plus)
+    ids = list(near.order_by("id").values_list("id", flat=True)[:1000])
+    return rematch(ids) if ids else 0
+
+
+def _rekeyed(fact: Fact) -> Fact:
+    """By the connector's present rule: it may have been accepted after the receipt came."""
+    view = line(fact.connector_id)
+    if view is not None and fact.provider_id:
+        fact.provider_key = provider_key(fact.provider_id, view.id_rule, side=Side.RECEIPT)
+    return fact
+
+
+def _lock(receipt_ids: Iterable[UUID]) -> set[UUID]:
+    still = Receipt.objects.filter(id__in=list(receipt_ids), state=Receipt.State.PARKED).order_by("id")
+    return set(still.select_for_update().values_list("id", flat=True))
+
+
+def _write(facts: Sequence[Fact]) -> None:
+    if not facts:
+        return
+    sql = dialect()
+    values = [(f.id, str(f.state), f.part_id, f.matched_by, f.next_try_at, f.tries, f.provider_key) for f in facts]
+    source, params = sql.rows("v", _COLUMNS, values)
+    among, ids = sql.any_of("id", [fact.id for fact in facts])
+    assignments = ", ".join(f"{name[2:]} = {name}" for name, _ in _COLUMNS[1:])
+    with connection.cursor() as cursor:
+        cursor.execute(f"UPDATE {_TABLE} SET {assignments} FROM {source} WHERE id = v_id AND {among}", [*params, *ids])

@@ -1,0 +1,198 @@
+"""What receipts do to the parts that they are about, under the locks of `rows.lock`.
+
+The first final receipt settles a part; the same again is a duplicate, another one a conflict that is kept as an
+event. ENROUTE, ACCEPTED and UNKNOWN settle nothing. After UNKNOWN a late receipt settles once.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import Enum
+from typing import Any
+from uuid import UUID
+
+from django.db import connection
+
+from accounts.snapshot import accounts
+from common.sql import dialect
+from messaging import deliveries, status
+from messaging.deliveries import Told
+from messaging.finals import Ended
+from messaging.models import Receipt, ReceiptSeen, Status
+from messaging.receipts.keys import bounded
+from messaging.receipts.matching import BY_ADDRESS, PARKED_FOR, Match
+from messaging.receipts.reading import Fact
+from messaging.rows import Event, MessageRow, PartRow
+
+# Seconds until an unmatched receipt is looked at again, then hourly until 72 h have passed.
+REMATCH = (1, 5, 30, 300)
+HOURLY = 3600
+
+
+# Found without a lock and since sent again: a receipt cannot be about a copy without an answer.
+_NOT_SENT = frozenset({Status.SCHEDULED, Status.QUEUED, Status.SUBMITTING, Status.UNCERTAIN})
+
+
+class Verdict(Enum):
+    """What a receipt means for the part that it met."""
+
+    SETTLES = "settles"
+    REPEATS = "repeats"
+    CONFLICTS = "conflicts"
+    NOTED = "noted"
+    UNMATCHED = "unmatched"
+
+
+@dataclass(slots=True)
+class Settled:
+    """What settling leads to, for the one `finals.finish` at the end of the transaction."""
+
+    ended: list[Ended] = field(default_factory=list)
+    events: list[Event] = field(default_factory=list)
+    underway: list[Told] = field(default_factory=list)
+
+
+def judge(fact: Fact, part: PartRow | None) -> Verdict:
+    """Pure: by the state of the part and what the receipt says."""
+    if part is None or part.status in _NOT_SENT:
+        return Verdict.UNMATCHED
+    if fact.status not in status.RECEIPT_FINALS:
+        return Verdict.NOTED
+    if status.may(part.status, fact.status):
+        return Verdict.SETTLES
+    return Verdict.REPEATS if part.status == fact.status else Verdict.CONFLICTS
+
+
+def settle(
+    facts: Sequence[Fact],
+    matches: Mapping[UUID, Match],
+    parts: Mapping[UUID, PartRow],
+    messages: Mapping[UUID, MessageRow],
+    *,
+    now: datetime,
+    fresh: bool,
+) -> Settled:
+    """Judge the receipts in order and move their parts; sets state, part and dates of each fact.
+
+    `fresh` receipts have just come in, so repeated ones are told by their digest; those that were parked have
+    had that look already.
+    """
+    result = Settled()
+    _supply_ids(facts, matches, parts)
+    verdicts = []
+    moves: dict[str, dict[UUID, tuple[Any, ...]]] = defaultdict(dict)
+    for fact in facts:
+        found = matches.get(fact.id)
+        part = parts.get(found.part_id) if found else None
+        verdicts.append((fact, part, judge(fact, part)))
+        for sent in (parts[key] for key in found.part_ids if key in parts) if found else ():
+            if judge(fact, sent) is Verdict.SETTLES:
+                result.ended.append(_ended(fact, sent))
+                moves[sent.status][sent.id] = (sent.done_at, sent.error_code, found.by if found else "")
+    for to in sorted(moves):
+        status.move(Status(to), moves[to], columns=_FINAL_COLUMNS)
+    repeated = _repeated([fact for fact, _, verdict in verdicts if verdict in _BY_DIGEST], now) if fresh else set()
+    for fact, part, verdict in verdicts:
+        _conclude(fact, part, matches.get(fact.id), verdict, fact.id in repeated, now)
+        if part is not None and fact.id not in repeated:
+            _tell(fact, part, verdict, messages, result)
+    return result
+
+
+_FINAL_COLUMNS = (("done_at", "timestamptz"), ("error_code", "varchar"), ("matched_by", "varchar"))
+# A final receipt on an open part needs no digest: the state of the part tells a repeated one.
+_BY_DIGEST = frozenset({Verdict.CONFLICTS, Verdict.NOTED, Verdict.UNMATCHED})
+
+
+def _ended(fact: Fact, part: PartRow) -> Ended:
+    part.status, part.done_at, part.error_code = Status(fact.status), fact.received_at, fact.error_code
+    return Ended(part=part, status=Status(fact.status), at=fact.received_at, error_code=fact.error_code)
+
+
+def _supply_ids(facts: Iterable[Fact], matches: Mapping[UUID, Match], parts: Mapping[UUID, PartRow]) -> None:
+    """An uncertain part whose receipt came was submitted: the receipt brings the provider's id (matched by address)."""
+    changes = {}
+    for fact in facts:
+        found = matches.get(fact.id)
+        part = parts.get(found.part_id) if found and found.by == BY_ADDRESS else None
+        if part is None or part.status != Status.UNCERTAIN:
+            continue
+        part.status, part.submitted_at = Status.SUBMITTED, part.claimed_at
+        part.provider_id, part.provider_key = bounded(fact.provider_id), fact.provider_key
+        changes[part.id] = (part.claimed_at, part.provider_id, part.provider_key, BY_ADDRESS, None)
+    columns = (
+        ("submitted_at", "timestamptz"),
+        ("provider_id", "varchar"),
+        ("provider_key", "varchar"),
+        ("matched_by", "varchar"),
+        ("uncertain_until", "timestamptz"),
+    )
+    status.move(Status.SUBMITTED, changes, columns=columns, only_from=frozenset({Status.UNCERTAIN}))
+
+
+def _repeated(facts: Sequence[Fact], now: datetime) -> set[UUID]:
+    """Ids of those facts whose digest was seen in the last 72 h, or earlier in this batch."""
+    if not facts:
+        return set()
+    first: dict[tuple[int, bytes], UUID] = {}
+    for fact in facts:
+        first.setdefault((fact.connector_id, fact.digest), fact.id)
+    sql, table = dialect(), ReceiptSeen._meta.db_table
+    marks = ", ".join(["(%s, %s, %s)"] * len(first))
+    params = [value for key in sorted(first) for value in (*key, sql.value(now))]
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"INSERT INTO {table} (connector_id, digest, seen_at) VALUES {marks} "
+            "ON CONFLICT (connector_id, digest) DO NOTHING RETURNING connector_id, digest",
+            params,
+        )
+        new = {first[connector, bytes(digest)] for connector, digest in cursor.fetchall()}
+    return {fact.id for fact in facts} - new
+
+
+def _conclude(
+    fact: Fact, part: PartRow | None, found: Match | None, verdict: Verdict, repeated: bool, now: datetime
+) -> None:
+    fact.tries += 1
+    fact.part_id = part.id if part is not None else None
+    fact.matched_by = found.by if found is not None and part is not None else ""
+    fact.next_try_at = None
+    if repeated or verdict is Verdict.REPEATS:
+        fact.state = Receipt.State.DUPLICATE
+    elif verdict is not Verdict.UNMATCHED:
+        fact.state = Receipt.State.MATCHED
+    else:
+        fact.part_id, fact.matched_by = None, ""
+        _park(fact, now)
+
+
+def _park(fact: Fact, now: datetime) -> None:
+    if now - fact.received_at >= PARKED_FOR:
+        fact.state = Receipt.State.ORPHAN
+        return
+    fact.state = Receipt.State.PARKED
+    wait = REMATCH[fact.tries - 1] if fact.tries <= len(REMATCH) else HOURLY
+    fact.next_try_at = now + timedelta(seconds=wait)
+
+
+def _tell(fact: Fact, part: PartRow, verdict: Verdict, messages: Mapping[UUID, MessageRow], result: Settled) -> None:
+    if verdict is Verdict.CONFLICTS:
+        status.note_illegal(f"receipt {fact.status}", part.status)
+        data = {"receipt": str(fact.id), "said": fact.status, "kept": part.status, "error_code": fact.error_code}
+        result.events.append(Event(part.message_id, part.id, "dlr_conflict", data))
+    message = messages.get(part.message_id)
+    if verdict is not Verdict.NOTED or message is None or fact.status not in (status.ENROUTE, status.ACCEPTED):
+        return
+    account = accounts().account(message.account_id)
+    if account is not None and account.intermediate_dlr and message.status not in status.FINAL:
+        result.underway.append(
+            Told(
+                message=message,
+                status=fact.status,
+                error_code=fact.error_code,
+                connector_id=part.connector_id,
+                at=fact.received_at,
+                number=deliveries.UNDERWAY,
+            )
+        )

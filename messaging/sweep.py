@@ -1,0 +1,220 @@
+"""Rows whose time has come. Every sweep works in passes of at most 1,000, skips what others hold, and may run twice
+or on several hosts at once."""
+
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from django.db import transaction
+from django.db.models import Q
+
+from common.ids import floor_at, new_id
+from common.transactions import retried
+from messaging import finals, retry, rows, status, traffic
+from messaging.announcing import announce
+from messaging.claims import UNCLAIMED
+from messaging.finals import Ended
+from messaging.lines import line
+from messaging.models import Attempt, IdempotencyKey, LineBatch, Message, Part, ReceiptSeen, Status
+from messaging.outcomes.writing import keep_attempts
+from messaging.receipts import TRIES, parked
+from messaging.rows import MessageRow, PartRow
+
+PASS = 1000
+# A receipt may come 72 h after the validity, which is 7 days at most where none was named.
+SILENCE = timedelta(hours=72)
+LONGEST_VALIDITY = timedelta(days=7)
+IDEMPOTENCY_KEPT = timedelta(hours=24)
+SEEN_KEPT = timedelta(hours=72)
+LINE_AFTER = timedelta(seconds=5)  # a hint that has not been followed by then was lost
+
+_Finder = Callable[[datetime], Sequence[UUID]]
+_Worker = Callable[[dict[UUID, PartRow], dict[UUID, MessageRow], datetime], int]
+
+
+def _sweep(find: _Finder, work: _Worker) -> int:
+    """Passes until one finds less than it may, or nothing that it could lock; returns the sum of the work."""
+    total = 0
+    while True:
+        found, done = _pass(find, work)
+        total += done
+        if found < PASS or not done:
+            return total
+
+
+@retried()
+def _pass(find: _Finder, work: _Worker) -> tuple[int, int]:
+    with transaction.atomic():
+        now = rows.database_now()
+        ids = find(now)
+        parts, messages = rows.lock(ids, skip_locked=True)
+        return len(ids), work(parts, messages, now)
+
+
+def dispatch_due() -> int:
+    """SCHEDULED parts whose date has come are put in line; returns how many."""
+    return _sweep(_due, _dispatch)
+
+
+def _due(now: datetime) -> list[UUID]:
+    waiting = Part.objects.filter(status=Status.SCHEDULED, send_at__lte=now)
+    alive = waiting.filter(Q(expires_at=None) | Q(expires_at__gt=now))
+    return list(alive.order_by("send_at").values_list("id", flat=True)[:PASS])
+
+
+def _dispatch(parts: dict[UUID, PartRow], messages: dict[UUID, MessageRow], now: datetime) -> int:
+    moved = status.move(Status.QUEUED, dict.fromkeys(parts, ()), only_from=frozenset({Status.SCHEDULED}))
+    announce(moved)
+    return len(moved)
+
+
+def resolve_uncertain() -> int:
+    """Parts whose wait for a late answer is over: settled by a parked receipt, sent again, or UNKNOWN, by policy."""
+    _look_for_receipts(rows.database_now())
+    return _sweep(_overdue, _resolve)
+
+
+def _look_for_receipts(now: datetime) -> None:
+    """In transactions of their own, before anything is sent again: a receipt may have come without an answer."""
+    listed = list(Part.objects.filter(id__in=_overdue(now)).values_list("connector_id", "message_id"))
+    numbers = dict(Message.objects.filter(id__in=[row[1] for row in listed]).values_list("id", "recipient"))
+    carriers: dict[str, set[str]] = {}
+    for connector_id, message_id in listed:
+        view = line(connector_id)
+        if view is not None and message_id in numbers:
+            carriers.setdefault(view.carrier_account, set()).add(numbers[message_id])
+    for carrier, recipients in carriers.items():
+        parked.rematch_addresses(recipients, carrier)
+
+
+def _overdue(now: datetime) -> list[UUID]:
+    waiting = Part.objects.filter(status=Status.UNCERTAIN, uncertain_until__lte=now)
+    return list(waiting.order_by("uncertain_until").values_list("id", flat=True)[:PASS])
+
+
+def _resolve(parts: dict[UUID, PartRow], messages: dict[UUID, MessageRow], now: datetime) -> int:
+    doubtful = [part for part in parts.values() if part.status == Status.UNCERTAIN]
+    again = [part for part in doubtful if _may_resend(part, now)]
+    over = [part for part in doubtful if not _may_resend(part, now)]
+    resent = _resend(again, now)
+    ended = _end(over, Status.UNKNOWN, now)
+    finals.finish(ended, messages, now=now)
+    return len(resent) + len(ended)
+
+
+def _may_resend(part: PartRow, now: datetime) -> bool:
+    view = line(part.connector_id)
+    policies = view.uncertain_policy if view is not None else {}
+    if retry.uncertain_policy(policies, part.lane) != retry.RESEND or part.attempts >= retry.RESENDS:
+        return False
+    return part.expires_at is None or part.expires_at > now
+
+
+def _resend(parts: Sequence[PartRow], now: datetime) -> set[UUID]:
+    """Back in line, flagged; it was charged once and is never charged again."""
+    columns = (
+        *UNCLAIMED,
+        ("uncertain_until", "timestamptz"),
+        ("possible_duplicate", "boolean"),
+        ("attempts", "smallint"),
+    )
+    changes = {part.id: (None, None, None, None, True, part.attempts + 1) for part in parts}
+    moved = status.move(Status.QUEUED, changes, columns=columns, only_from=frozenset({Status.UNCERTAIN}))
+    flagged = {part.message_id for part in parts if part.id in moved}
+    if flagged:
+        Message.objects.filter(id__in=flagged, possible_duplicate=False).update(possible_duplicate=True)
+    keep_attempts([_doubtful_attempt(part, now) for part in parts if part.id in moved])
+    announce(moved)
+    return moved
+
+
+def _doubtful_attempt(part: PartRow, now: datetime) -> Attempt:
+    return Attempt(
+        id=new_id(),
+        part_id=part.id,
+        message_id=part.message_id,
+        connector_id=part.connector_id,
+        bind_no=part.bind_no,
+        started_at=part.claimed_at,
+        ended_at=now,
+        outcome="uncertain",
+        error="Written without an answer; sent again",
+    )
+
+
+def expire_due() -> int:
+    """Parts whose validity ended before they were sent; refunded. Returns how many."""
+    return _sweep(_expired, _ending(Status.EXPIRED, frozenset({Status.SCHEDULED, Status.QUEUED})))
+
+
+def _expired(now: datetime) -> list[UUID]:
+    waiting = Part.objects.filter(status__in=[Status.SCHEDULED, Status.QUEUED], expires_at__lte=now)
+    return list(waiting.order_by("expires_at").values_list("id", flat=True)[:PASS])
+
+
+def close_unreceipted() -> int:
+    """SUBMITTED parts without a receipt until 72 h after their validity become UNKNOWN. Returns how many."""
+    return _sweep(_silent, _ending(Status.UNKNOWN, frozenset({Status.SUBMITTED})))
+
+
+def _silent(now: datetime) -> list[UUID]:
+    sent = Part.objects.filter(status=Status.SUBMITTED)
+    dated = sent.filter(expires_at__lte=now - SILENCE).order_by("expires_at").values_list("id", flat=True)
+    found = list(dated[:PASS])
+    if len(found) < PASS:
+        old = floor_at(now - SILENCE - LONGEST_VALIDITY)
+        found += sent.filter(expires_at=None, id__lt=old).values_list("id", flat=True)[: PASS - len(found)]
+    return found
+
+
+def _ending(to: Status, only_from: frozenset[Status]) -> _Worker:
+    def work(parts: dict[UUID, PartRow], messages: dict[UUID, MessageRow], now: datetime) -> int:
+        ended = _end([part for part in parts.values() if part.status in only_from], to, now)
+        finals.finish(ended, messages, now=now)
+        return len(ended)
+
+    return work
+
+
+def _end(parts: Sequence[PartRow], to: Status, now: datetime) -> list[Ended]:
+    moved = status.move(
+        to,
+        {part.id: (now, None) for part in parts},
+        columns=(("done_at", "timestamptz"), ("uncertain_until", "timestamptz")),
+    )
+    ended = [part for part in parts if part.id in moved]
+    for part in ended:
+        part.status, part.done_at = to, now
+    return [Ended(part=part, status=to, at=now) for part in ended]
+
+
+def rematch_parked() -> int:
+    """Receipts without a part look for it again; returns how many found theirs."""
+    return parked.rematch_due()
+
+
+def pending_line_batches(*, limit: int = 50) -> list[UUID]:
+    """Stored lines that nobody has recorded yet, the oldest first: their hint was lost, or they failed and are due."""
+    now = rows.database_now()
+    forgotten = Q(next_try_at=None, tries=0, received_at__lt=now - LINE_AFTER)
+    due = Q(next_try_at__lte=now, tries__lt=TRIES)
+    waiting = LineBatch.objects.filter(forgotten | due).order_by("received_at")
+    return list(waiting.values_list("id", flat=True)[:limit])
+
+
+def purge() -> int:
+    """Delete idempotency keys after 24 h and digests of receipts after 72 h; returns how many rows."""
+    now = rows.database_now()
+    keys = IdempotencyKey.objects.filter(created_at__lt=now - IDEMPOTENCY_KEPT)
+    total = 0
+    while ids := list(keys.order_by("created_at").values_list("id", flat=True)[:PASS]):
+        total += IdempotencyKey.objects.filter(id__in=ids).delete()[0]
+    seen = ReceiptSeen.objects.filter(seen_at__lt=now - SEEN_KEPT)
+    while numbers := list(seen.order_by("seen_at").values_list("id", flat=True)[:PASS]):
+        total += ReceiptSeen.objects.filter(id__in=numbers).delete()[0]
+    return total
+
+
+def squash_traffic() -> int:
+    """Join the traffic deltas of a key into one row; returns how many rows were saved."""
+    return traffic.squash(limit=PASS)
