@@ -45,5 +45,6 @@ def _standard(level: str, shared: list[Any], renderer: Any) -> dict[str, Any]:
             "kombu": {"level": "WARNING"},
             "uvicorn.access": {"level": "WARNING"},  # our own access log masks credentials (S5)
             "asyncio": {"level": "WARNING"},
+            "celery": {"level": "WARNING"},  # a line per tick otherwise; tasks log what matters themselves
         },
     }

@@ -102,9 +102,8 @@ class SQLite:
 
     def moment(self, value: Any) -> datetime | None:
         """A timestamp column's value as aware datetime."""
-        if value is None or isinstance(value, datetime):
-            return value
-        parsed = parse_datetime(value)
+        # Django's converter gives naive datetimes for declared columns; expressions come as text.
+        parsed = parse_datetime(value) if isinstance(value, str) else value
         return parsed.replace(tzinfo=UTC) if parsed else None
 
     def any_of(self, column: str, values: Iterable[Any], kind: str = "uuid") -> tuple[str, list[Any]]:

@@ -311,6 +311,10 @@ class CarrierBind:
         except (FieldError, ValueError) as error:  # cannot be written in this connector's way
             self._results_of(Flight(parts, self._fence), SendKind.ROUTE, error=f"cannot encode: {error}")
             return
+        except Exception as error:  # a poison part ends alone, the bind lives
+            log.exception("part_not_written", connector=self.view.name, part=str(parts[0].part_id))
+            self._results_of(Flight(parts, self._fence), SendKind.ROUTE, error=f"internal: {type(error).__name__}")
+            return
         self._in_flight += 1
         self._pace.used()
         self.meter.add()
