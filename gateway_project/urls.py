@@ -1,6 +1,10 @@
 """Every URL: the API, the admin; pages come with the portal."""
 
 from django.contrib import admin
-from django.urls import path
+from django.urls import include, path
 
-urlpatterns = [path("admin/", admin.site.urls)]
+handler400 = "api.fallbacks.bad_request"
+handler404 = "api.fallbacks.not_found"
+handler500 = "api.fallbacks.server_error"
+
+urlpatterns = [path("", include("api.urls")), path("admin/", admin.site.urls)]

@@ -1,0 +1,20 @@
+"""Nothing is allowed that a view does not name (reliability S2)."""
+
+from typing import Any
+
+from rest_framework.permissions import BasePermission
+from rest_framework.request import Request
+
+from accounts.credentials import Caller
+
+
+class HasScope(BasePermission):
+    """The credential carries the scope that the view names for the method in `scopes`; a view without is closed."""
+
+    def has_permission(self, request: Request, view: Any) -> bool:
+        """Raises Rejected(FORBIDDEN) that names the missing scope."""
+        scope = getattr(view, "scopes", {}).get(request.method)
+        if scope is None or not isinstance(request.auth, Caller):
+            return False
+        request.auth.require(scope)
+        return True

@@ -1,0 +1,108 @@
+"""One example per operation, and the refusals that callers meet first."""
+
+from typing import Any
+
+from drf_spectacular.utils import OpenApiExample
+
+_ID = "0193e2c4-5b1a-7c3e-9f00-3f2a1b4c5d6e"
+_AT = "2027-01-31T09:00:00Z"
+
+
+def _answer(name: str, value: Any, status: str = "200") -> OpenApiExample:
+    return OpenApiExample(name, value, response_only=True, status_codes=[status])
+
+
+COMPAT_ANSWERS = [
+    _answer("Accepted", {"ok": True, "message_id": _ID}),
+    _answer("Queued", {"ok": True, "queued": True, "message_id": f"queued_{_ID}"}),
+    _answer("Missing", {"ok": False, "error": "to and content required"}, "400"),
+    _answer("Credentials", {"ok": False, "error": "Invalid credentials"}, "401"),
+    _answer("Credits", {"ok": False, "error": "Insufficient credits"}, "402"),
+    _answer("Rate", {"ok": False, "error": "Rate limit exceeded"}, "429"),
+]
+COMPAT = [
+    OpenApiExample(
+        "English",
+        {"to": "971501234567", "content": "Hello from us", "from": "MYCOMPANY", "coding": "0"},
+        request_only=True,
+    ),
+    OpenApiExample(
+        "Arabic",
+        {"to": "971501234567", "content": "مرحبا", "from": "MYCOMPANY", "coding": "8"},
+        request_only=True,
+    ),
+    *COMPAT_ANSWERS,
+]
+_SENT = {"ok": True, "message_id": _ID, "parts": 1, "price": "1.0000", "status": "QUEUED"}
+PROBLEM = {
+    "ok": False,
+    "error": "Unknown field contnt",
+    "code": "unknown_field",
+    "request_id": "0193e2c4-5b1a-7c3e-9f00-000000000001",
+    "fields": {"contnt": "unknown"},
+}
+SEND = [
+    OpenApiExample(
+        "One message",
+        {"to": "971501234567", "content": "Your code is 1234", "from": "MYCOMPANY", "client_ref": "order-42"},
+        request_only=True,
+    ),
+    OpenApiExample(
+        "Many messages",
+        {"messages": [{"to": "971501234567", "content": "Hello"}, {"to": "12", "content": "Hello"}]},
+        request_only=True,
+    ),
+    _answer("One message", _SENT),
+    _answer(
+        "Many messages",
+        {
+            "ok": True,
+            "accepted": 1,
+            "refused": 1,
+            "results": [
+                {"index": 0, **_SENT},
+                {
+                    "index": 1,
+                    "ok": False,
+                    "error": "Invalid destination number",
+                    "code": "invalid_number",
+                    "fields": {"to": "too_short"},
+                },
+            ],
+        },
+    ),
+    _answer("Unknown field", PROBLEM, "400"),
+]
+MESSAGE = {
+    "message_id": _ID,
+    "to": "971501234567",
+    "from": "MYCOMPANY",
+    "content": "Your code is 1234",
+    "encoding": "gsm7",
+    "parts": 1,
+    "status": "DELIVRD",
+    "error_code": "",
+    "error": "",
+    "traffic_class": "transactional",
+    "client_ref": "order-42",
+    "tags": [],
+    "price": "1.0000",
+    "created_at": _AT,
+    "send_at": None,
+    "done_at": "2027-01-31T09:00:04Z",
+}
+LIST = [_answer("A page", {"ok": True, "messages": [MESSAGE], "next_cursor": None})]
+ONE = [_answer("Delivered", {"ok": True, **MESSAGE})]
+TRACE = [
+    _answer(
+        "Accepted",
+        {"ok": True, "message_id": _ID, "events": [{"at": _AT, "kind": "accepted", "part": None, "parts": 1}]},
+    )
+]
+CANCEL = [_answer("Cancelled", {"ok": True, "message_id": _ID, "status": "DELETED"})]
+BALANCE = [
+    _answer(
+        "Prepaid",
+        {"ok": True, "balance": "99.0000", "currency": "CRD", "unlimited": False, "credit_limit": "0.0000"},
+    )
+]

@@ -1,0 +1,62 @@
+"""What the resource views share."""
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+from django.http import HttpResponse, HttpResponseBase
+from rest_framework.request import Request
+from rest_framework.views import APIView
+
+from accounts.credentials import Caller
+from api import gate
+from api.send_contract import Request as ContractRequest
+from api.send_contract.driving import converse
+from common.errors import Code, Rejected
+
+
+class ApiView(APIView):
+    """A view for machines: scopes by method, answers that no cache keeps, a request id on each."""
+
+    scopes: ClassVar[Mapping[str, str]] = {}
+
+    def caller(self, request: Request) -> Caller:
+        """Who asks; every query starts from its account."""
+        caller = request.auth
+        assert isinstance(caller, Caller)
+        return caller
+
+    def initialize_request(self, request: Any, *args: Any, **kwargs: Any) -> Request:
+        """Settle the request's id, so that body, header and log agree also without the gate in front."""
+        request.META["HTTP_X_REQUEST_ID"] = gate.request_id_of(request.META.get("HTTP_X_REQUEST_ID", ""))
+        return super().initialize_request(request, *args, **kwargs)
+
+    def finalize_response(self, request: Request, response: Any, *args: Any, **kwargs: Any) -> Any:
+        """Add what the gate adds."""
+        final: HttpResponseBase = super().finalize_response(request, response, *args, **kwargs)
+        final.headers["X-Request-Id"] = request.META["HTTP_X_REQUEST_ID"]
+        for name, value in gate.JSON_HEADERS.items():
+            final.headers.setdefault(name, value)
+        return final
+
+
+def send(request: Request, path: str) -> HttpResponse:
+    """Let the contract answer a Django request that came for `path`."""
+    asked = ContractRequest(
+        method=request.method or "",
+        path=path,
+        headers={name.lower(): value for name, value in request.headers.items()},
+        query=request.META.get("QUERY_STRING", ""),
+        address=request.META.get("REMOTE_ADDR", ""),
+        request_id=request.META["HTTP_X_REQUEST_ID"],
+    )
+
+    def read_body(limit: int) -> bytes:
+        body: bytes = request.read(limit + 1)
+        if len(body) > limit:
+            raise Rejected(Code.TOO_LARGE, f"At most {limit:,} octets")
+        return body
+
+    answer = converse(asked, read_body)
+    return HttpResponse(
+        answer.body, status=answer.status, content_type="application/json", headers=dict(answer.headers)
+    )
