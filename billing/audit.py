@@ -15,7 +15,7 @@ from django.db import connection
 from billing.models import Book, Reason
 from billing.seals import broken_seals
 from common.money import from_units
-from common.sql import Row
+from common.sql import Row, dialect
 
 # Who gives to whom, by reason; everything else is a transfer between the wrong books.
 _LEGAL = (
@@ -98,7 +98,7 @@ def _books() -> Iterator[Finding]:
     for entry_id, reason, debit, credit in _fetch(
         f"SELECT id, reason, debit, credit FROM billing_ledgerentry WHERE NOT ({legal})"
     ):
-        yield Finding("I1", f"entry {entry_id}: a {reason} from {debit} to {credit}")
+        yield Finding("I1", f"entry {dialect().uuid(entry_id)}: a {reason} from {debit} to {credit}")
 
 
 def _balances() -> Iterator[Finding]:
@@ -117,7 +117,7 @@ def _balances() -> Iterator[Finding]:
     for entry_id, before, after, moved in _fetch(
         f'SELECT id, "before", "after", {_MOVED} FROM billing_ledgerentry WHERE "after" - "before" <> {_MOVED}'
     ):
-        text = f"entry {entry_id}: from {_credits(before)} to {_credits(after)} by {_credits(moved)}"
+        text = f"entry {dialect().uuid(entry_id)}: from {_credits(before)} to {_credits(after)} by {_credits(moved)}"
         yield Finding("I2", text)
 
 

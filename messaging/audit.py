@@ -77,7 +77,7 @@ def _prices(span: _Range) -> Iterator[Finding]:
         *_bounds(span),
     ):
         text = f"price {_credits(price)} is not {parts} × {_credits(unit_price)}"
-        yield Finding("I7", f"message {message_id}: {text}")
+        yield Finding("I7", f"message {_id(message_id)}: {text}")
 
 
 def _uncharged(span: _Range) -> Iterator[Finding]:
@@ -89,9 +89,9 @@ def _uncharged(span: _Range) -> Iterator[Finding]:
         *_bounds(span),
     ):
         if status == Status.BLOCKED:
-            yield Finding("I6", f"message {message_id}: blocked, and has a price")
+            yield Finding("I6", f"message {_id(message_id)}: blocked, and has a price")
         else:
-            yield Finding("I4", f"message {message_id}: has a price and no charge ({charge})")
+            yield Finding("I4", f"message {_id(message_id)}: has a price and no charge ({charge and _id(charge)})")
 
 
 def _charges(span: _Range) -> Iterator[Finding]:
@@ -122,7 +122,7 @@ def _confirmed(charge_ids: list[UUID]) -> Iterator[Finding]:
         *entry_params,
     ):
         text = f"{_credits(amount)} charged for messages that cost {_credits(price)}"
-        yield Finding("I4", f"charge {entry_id}: {text}")
+        yield Finding("I4", f"charge {_id(entry_id)}: {text}")
 
 
 def _refunds(span: _Range, floor: UUID) -> Iterator[Finding]:
@@ -174,7 +174,7 @@ def _policy(span: _Range) -> Iterator[Finding]:
         dialect().value(part_high),
     ):
         text = "not refunded" if refunded is None else f"refunded {_credits(refunded)}"
-        yield Finding("I6", f"part {part_id}: {status}, {text} (charged on {charge_on})")
+        yield Finding("I6", f"part {_id(part_id)}: {status}, {text} (charged on {charge_on})")
 
 
 def _part_of_key(column: str) -> str:
@@ -205,6 +205,10 @@ def _fetch(sql: str, *params: Any) -> list[Row]:
         cursor.execute(sql, params)
         rows: list[Row] = cursor.fetchall()
         return rows
+
+
+def _id(value: Any) -> UUID:
+    return dialect().uuid(value)
 
 
 def _credits(units: int) -> str:
