@@ -20,6 +20,7 @@ class Command(BaseCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         """What to leave out."""
         parser.add_argument("--no-demo", action="store_true", help="No demo data and no simulator")
+        parser.add_argument("--external-simulator", action="store_true", help="The demo carrier runs elsewhere")
         parser.add_argument("--quiet-webhooks", action="store_true", help="Do not print each demo receipt")
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -28,7 +29,8 @@ class Command(BaseCommand):
         for name in (signal.SIGTERM, signal.SIGINT):
             signal.signal(name, lambda *_: ended.set())
         web_socket = _listen(settings.GATEWAY_BIND, settings.GATEWAY_HTTP_PORT, "GATEWAY_HTTP_PORT")
-        if not options["no_demo"]:
+        self._own_simulator = not (options["no_demo"] or options["external_simulator"])
+        if self._own_simulator:
             _listen(settings.GATEWAY_BIND, settings.GATEWAY_SIMULATOR_PORT, "GATEWAY_SIMULATOR_PORT").close()
         call_command("migrate", verbosity=0)
         facts = None if options["no_demo"] else self._demo()
@@ -46,7 +48,7 @@ class Command(BaseCommand):
 
         show = (lambda _: None) if quiet else self._say
         web = DemoReceiver(application, show) if facts else application
-        with running(parts(app, web, sock, simulator=facts is not None)):
+        with running(parts(app, web, sock, simulator=self._own_simulator)):
             self._say(_welcome(facts))
             ended.wait()
             self._say("Stopping: draining the binds, at most 30 s.")
