@@ -93,6 +93,7 @@ class Outbox:
         with self._changed:
             self._confirmed.append(row_id)
             if self._sweeper is None:
+                self._last_delete = time.monotonic()
                 self._sweeper = threading.Thread(target=self._sweep, name="outbox", daemon=True)
                 self._sweeper.start()
 
