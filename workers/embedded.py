@@ -10,6 +10,7 @@ import structlog
 import uvicorn
 import uvloop
 from celery import Celery
+from celery.beat import Scheduler
 from celery.beat import Service as BeatService
 from celery.worker import WorkController
 from celery.worker import state as celery_state
@@ -105,7 +106,9 @@ class Beat:
     """Celery beat with its schedule in memory."""
 
     def __init__(self, app: Celery) -> None:
-        self._service = BeatService(app=app, max_interval=0.5)
+        self._service = BeatService(
+            app=app, max_interval=0.5, scheduler_cls=Scheduler
+        )  # not the one that writes a file
         self._thread = threading.Thread(target=lambda: self._service.start(embedded_process=False), daemon=True)
 
     def start(self) -> None:

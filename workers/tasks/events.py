@@ -9,6 +9,6 @@ from messaging import receipts
 
 
 @shared_task(name=receipts.RECORD.name, time_limit=60, soft_time_limit=50)
-def record_line_events(batch_ids: list[str]) -> None:
+def record_line_events(ids: list[str]) -> None:
     """Record the batches with these ids."""
-    receipts.record_line_events([UUID(text) for text in batch_ids], on_text=receive.store)
+    receipts.record_line_events([UUID(text) for text in ids], on_text=receive.store)
