@@ -1,11 +1,12 @@
 """One file, one transaction: the database becomes what the file says, or nothing happens at all."""
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Final
 
 from django.core.exceptions import ValidationError
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, connection, transaction
 
 from accounts.models import Account
 from accounts.services import Actor
@@ -21,6 +22,7 @@ from gateway_project.provisioning.parties import apply_account, apply_permission
 from gateway_project.provisioning.permits import settle_senders, settle_wallet
 
 ACTOR: Final = Actor("provision")
+_PATIENCE: Final = 30  # seconds for a lock: a run that hashes many passwords holds others up
 _TURN: Final = "provision"  # the row of ConfigVersion that one run at a time holds
 
 
@@ -67,6 +69,10 @@ def _run(document: Document, plan: bool, actor: Actor) -> Journal:
 
 
 def _wait_for_turn() -> None:
+    if connection.vendor == "postgresql":  # SQLite has one writer at a time and waits by itself
+        with connection.cursor() as cursor:
+            cursor.execute(f"SET LOCAL lock_timeout = '{_PATIENCE}s'")
+            cursor.execute(f"SET LOCAL statement_timeout = '{2 * _PATIENCE}s'")  # waiting counts in it
     ConfigVersion.objects.get_or_create(topic=_TURN)
     ConfigVersion.objects.select_for_update().get(topic=_TURN)
 
@@ -86,17 +92,17 @@ def _each(
     document: Document, section: str, deed: Callable[[Item, Journal, Actor], None], journal: Journal, actor: Actor
 ) -> None:
     for item in document.of(section):
-        _guarded(item, lambda item=item: deed(item, journal, actor))
+        _guarded(item, partial(deed, item, journal, actor))
 
 
 def _finish_accounts(items: list[Item], journal: Journal, actor: Actor) -> None:
     """Parents and, last of all and in account order like everywhere, wallets."""
     entries = {entry.name: entry for entry in journal.entries if entry.kind == "account"}
     for item in items:
-        _guarded(item, lambda item=item: settle_parent(item, entries[item.name], actor))
+        _guarded(item, partial(settle_parent, item, entries[item.name], actor))
     ids = dict(Account.objects.values_list("name", "pk"))
     for item in sorted(items, key=lambda item: ids[item.name]):
-        _guarded(item, lambda item=item: settle_wallet(item, entries[item.name], journal, actor))
+        _guarded(item, partial(settle_wallet, item, entries[item.name], journal, actor))
 
 
 def _guarded(item: Item, deed: Callable[[], None]) -> None:

@@ -158,7 +158,7 @@ def _check_key_owners(document: Document) -> None:
 
 def _check_complete(document: Document) -> None:
     for section, model, identity in (("connectors", Connector, "name"), ("staff", User, "username")):
-        stored = set(model.objects.values_list(identity, flat=True))  # type: ignore[attr-defined]
+        stored = set(model.objects.values_list(identity, flat=True))
         for item in document.of(section):
             if item.name not in stored:
                 _must_have(item, item.kind.required)

@@ -1,7 +1,7 @@
 """YAML as a tree of values that know their line; nothing of it is turned into Python objects.
 
 Built from the parser's events: depth, size and what aliases expand to are bounded while reading, and a value keeps the
-letters in which it was written (`NO` is a sender, `0044` a prefix).
+letters in which it was written (a prefix `0044` stays `0044`).
 """
 
 from collections.abc import Iterator
@@ -18,7 +18,8 @@ MOST_VALUES: Final = 500_000  # a 5 MB file holds fewer, unless aliases multiply
 _TAG = "tag:yaml.org,2002:"
 _PLAIN_TAGS = frozenset({"str", "int", "float", "bool", "null", "timestamp", "seq", "map"})
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-_resolve = yaml.resolver.Resolver().resolve
+_RESOLVER: Any = yaml.resolver.Resolver
+_resolve = _RESOLVER().resolve
 
 
 class Problem(Exception):
@@ -84,7 +85,9 @@ def parse_tree(raw: bytes) -> Node:
         return _Composer(yaml.parse(text, Loader=_LOADER)).document()
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
-        raise Problem(mark.line + 1 if mark else 1, f"not YAML: {error.problem or error.context}") from error
+        last = max(1, len(text.splitlines()))  # what is never closed is missed behind the last line
+        line = min(mark.line + 1, last) if mark else 1
+        raise Problem(line, f"not YAML: {error.problem or error.context}") from error
     except yaml.reader.ReaderError as error:
         line = text.count("\n", 0, error.position) + 1 if isinstance(error.position, int) else 1
         raise Problem(line, f"not YAML: {error.reason}") from error
@@ -115,14 +118,14 @@ class _Composer:
         for event in self._events:
             if isinstance(event, yaml.DocumentStartEvent):
                 if found:
-                    raise Problem(event.start_mark.line + 1, "a second document; one file holds one")
+                    raise Problem(_line(event), "a second document; one file holds one")
                 found.append(self._node(next(self._events), 0))
         if not found:
             raise Problem(1, "the file is empty")
         return found[0]
 
     def _node(self, event: Any, depth: int) -> Node:
-        line = event.start_mark.line + 1
+        line = _line(event)
         if depth > DEEPEST:
             raise Problem(line, f"nested deeper than {DEEPEST} levels")
         if isinstance(event, yaml.AliasEvent):
@@ -135,7 +138,7 @@ class _Composer:
             self._anchors[event.anchor] = node
         return node
 
-    def _alias(self, anchor: str, line: int) -> Node:
+    def _alias(self, anchor: Any, line: int) -> Node:
         node = self._anchors.get(anchor)
         if node is None:
             raise Problem(
@@ -169,7 +172,7 @@ class _Composer:
         lines: dict[str, int] = {}
         while not isinstance(event := next(self._events), yaml.MappingEndEvent):
             key = self._node(event, depth + 1)
-            at = event.start_mark.line + 1
+            at = _line(event)
             if not isinstance(key, Scalar) or key.tag == "null":
                 raise Problem(at, "a key must be one word")
             if key.text in entries:
@@ -177,6 +180,10 @@ class _Composer:
             lines[key.text] = at
             entries[key.text] = self._node(next(self._events), depth + 1)
         return Mapping(entries, lines, line, 1 + sum(1 + value.weight for value in entries.values()))
+
+
+def _line(event: Any) -> int:
+    return int(event.start_mark.line) + 1
 
 
 def _scalar(event: Any, line: int) -> Scalar:

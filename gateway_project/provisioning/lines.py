@@ -129,12 +129,12 @@ def _settle_routes(profile: RoutingProfile, items: Iterable[Item], journal: Jour
         else:
             stored[(route.prefix, route.order)] = route
     for item in items:
-        route = stored.pop(route_key(item), None)
-        entry = journal.open(item.kind.label, _route_name(profile, *route_key(item)), new=route is None)
-        if route is None:
+        known = stored.pop(route_key(item), None)
+        entry = journal.open(item.kind.label, _route_name(profile, *route_key(item)), new=known is None)
+        if known is None:
             _add_route(profile, item, actor)
         else:
-            _change_route(route, item, entry, actor)
+            _change_route(known, item, entry, actor)
     for route in [*stored.values(), *surplus]:
         journal.removed("route", _route_name(profile, route.prefix, route.order))
         record(action="delete", entity=entity(route), entity_id=route.pk, details=facts(route), actor=actor)

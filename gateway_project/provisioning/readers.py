@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from decimal import Decimal
 from difflib import get_close_matches
 from typing import Any, Final
-from urllib.parse import urlsplit
 from zoneinfo import available_timezones
 
 from django.core.exceptions import ValidationError
@@ -15,6 +14,8 @@ from standardwebhooks.webhooks import Webhook
 
 from accounts.services import SMPP_PASSWORD_OCTETS
 from accounts.verification import LONGEST_PASSWORD
+from common.http.guard import check_url, parse_networks
+from common.http.outcome import OutboundError
 from common.money import MoneyField
 from common.phone import InvalidSender, check_sender
 from gateway_project.provisioning.document import Listing, Mapping, Node, Problem, Scalar
@@ -24,6 +25,7 @@ SHORTEST_KEY: Final = 16
 _WHOLE = re.compile(r"[+-]?[0-9]{1,18}")
 _AMOUNT = re.compile(r"[+-]?[0-9]{1,18}(\.[0-9]{1,12})?")
 _LONGEST_SHOWN = 40
+_ANYWHERE = parse_networks(["0.0.0.0/0", "::/0"])
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,19 +156,14 @@ def named_sender(node: Node, what: str) -> str:
 
 
 def web_address(node: Node, what: str) -> str:
-    """An http or https URL, or empty. Whether it may be called is judged when it is (common.http)."""
+    """An http or https URL without user name, or empty. Whether its host may be called is judged when it is."""
     raw = text(node, what)
-    if raw and not _is_web_address(raw):
-        raise Problem(node.line, f"{what} must be an http or https URL")
-    return raw
-
-
-def _is_web_address(raw: str) -> bool:
     try:
-        parts = urlsplit(raw)
-        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0 and " " not in raw
-    except ValueError:
-        return False
+        if raw:
+            check_url(raw, _ANYWHERE)
+    except OutboundError as error:
+        raise Problem(node.line, f"{what} cannot be called: {error}") from error
+    return raw
 
 
 def time_zone(node: Node, what: str) -> str:
@@ -197,7 +194,7 @@ def secret(*, longest: int = LONGEST_PASSWORD, shortest: int = 1, ascii_only: bo
 
 def webhook_secret(node: Node, what: str) -> str | Draw:
     """A signing secret of Standard Webhooks: base64, with or without `whsec_`."""
-    value = secret(longest=200, ascii_only=True)(node, what)
+    value: str | Draw = secret(longest=200, ascii_only=True)(node, what)
     try:
         if isinstance(value, str):
             Webhook(value)
