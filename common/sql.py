@@ -91,7 +91,7 @@ class SQLite:
         if isinstance(value, UUID):
             return value.hex
         if isinstance(value, datetime):
-            return value.astimezone(UTC).replace(tzinfo=None).isoformat(" ", "microseconds")
+            return value.astimezone(UTC).replace(tzinfo=None).isoformat(" ")
         if isinstance(value, Decimal):
             return str(value)
         return json.dumps(value) if isinstance(value, dict | list) else value
