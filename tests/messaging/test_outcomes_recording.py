@@ -11,7 +11,7 @@ from common.jobs import recorder
 from connectors.models import Connector
 from messaging import claims, sweep
 from messaging.models import Attempt, MessageEvent, OutboxBatch, Part, Receipt, Status, TrafficCount
-from tests.messaging.underway import accepted, bind, now, part_of, receipt_for, sent, shown, state_of, told
+from tests.messaging.underway import accepted, bind, now, part_of, past, receipt_for, sent, shown, state_of, told
 from tests.support.cast import customer, forget_snapshots, make_connector
 
 pytestmark = [pytest.mark.both, pytest.mark.django_db]
@@ -67,7 +67,7 @@ def test_temporary_failures_wait_5_and_30_seconds_and_then_fail_with_a_refund(ca
         part = part_of(message)
         assert (part.status, part.attempts) == (Status.SCHEDULED, number)
         assert abs(part.send_at - now() - timedelta(seconds=seconds)) < timedelta(seconds=2)
-        Part.objects.update(send_at=now())
+        Part.objects.update(send_at=past())
         assert sweep.dispatch_due() == 1
         assert line.claim()
     line.answer(message, SendKind.TEMPORARY, command_status=0x08)
@@ -170,7 +170,7 @@ def test_an_unanswered_part_is_sent_again_after_its_grace_and_flagged(cast, lane
     line.answer(message, SendKind.UNCERTAIN)
     assert abs(part_of(message).uncertain_until - now() - timedelta(seconds=seconds)) < timedelta(seconds=2)
     assert sweep.resolve_uncertain() == 0
-    Part.objects.update(uncertain_until=now())
+    Part.objects.update(uncertain_until=past())
     assert sweep.resolve_uncertain() == 1
     part = part_of(message)
     assert (part.status, part.possible_duplicate, part.attempts) == (Status.QUEUED, True, 1)
@@ -187,7 +187,7 @@ def test_marketing_is_held_and_ends_unknown_without_a_refund(cast):
     message = taken(cast, line)
     line.answer(message, SendKind.UNCERTAIN)
     assert part_of(message).uncertain_until == message.expires_at
-    Part.objects.update(uncertain_until=now())
+    Part.objects.update(uncertain_until=past())
     assert sweep.resolve_uncertain() == 1
     assert (state_of(message), shown(message).status) == (Status.UNKNOWN, Status.UNKNOWN)
     assert not shown(message).possible_duplicate
@@ -201,7 +201,7 @@ def test_a_connector_may_hold_what_others_send_again(cast):
     line = bind(cast)
     message = taken(cast, line)
     line.answer(message, SendKind.UNCERTAIN)
-    Part.objects.update(uncertain_until=now())
+    Part.objects.update(uncertain_until=past())
     sweep.resolve_uncertain()
     assert state_of(message) == Status.UNKNOWN
 
@@ -211,7 +211,7 @@ def test_a_part_that_takes_the_link_down_each_time_is_given_up(cast):
     message = taken(cast, line)
     Part.objects.update(attempts=10)
     line.answer(message, SendKind.UNCERTAIN)
-    Part.objects.update(uncertain_until=now())
+    Part.objects.update(uncertain_until=past())
     sweep.resolve_uncertain()
     assert state_of(message) == Status.UNKNOWN
 
@@ -239,7 +239,7 @@ def test_a_late_answer_calls_off_the_resend_that_waits_in_line(cast):
     line = bind(cast)
     message = taken(cast, line)
     line.answer(message, SendKind.UNCERTAIN)
-    Part.objects.update(uncertain_until=now())
+    Part.objects.update(uncertain_until=past())
     sweep.resolve_uncertain()
     line.answer(message, provider_id="first")
     part = part_of(message)
@@ -251,7 +251,7 @@ def test_a_late_answer_to_a_part_that_is_being_sent_again_is_an_event(cast):
     old = bind(cast)
     message = taken(cast, old)
     old.answer(message, SendKind.UNCERTAIN)
-    Part.objects.update(uncertain_until=now())
+    Part.objects.update(uncertain_until=past())
     sweep.resolve_uncertain()
     line = bind(cast, bind_no=2)
     line.claim()
@@ -266,7 +266,7 @@ def test_a_late_answer_to_an_unknown_part_names_it_for_a_late_receipt(cast):
     line = bind(cast, lane="bulk")
     message = taken(cast, line)
     line.answer(message, SendKind.UNCERTAIN)
-    Part.objects.update(uncertain_until=now())
+    Part.objects.update(uncertain_until=past())
     sweep.resolve_uncertain()
     line.answer(message)
     assert (state_of(message), part_of(message).provider_key) == (Status.UNKNOWN, f"{message.id.hex[:24]}-1")

@@ -21,6 +21,7 @@ from tests.messaging.underway import (
     bind,
     now,
     part_of,
+    past,
     receipt,
     receipt_for,
     sent,
@@ -129,7 +130,7 @@ def test_a_receipt_before_its_answer_waits_and_is_found_by_the_sweep_as_well(cas
         status=Status.SUBMITTED, provider_id="x", provider_key=f"{message.id.hex[:24]}-1", submitted_at=now()
     )
     assert sweep.rematch_parked() == 0  # not due
-    Receipt.objects.update(next_try_at=now())
+    Receipt.objects.update(next_try_at=past())
     assert sweep.rematch_parked() == 1
     assert state_of(message) == Status.DELIVERED
     assert stored_receipts()[0].state == Receipt.State.MATCHED
@@ -157,11 +158,11 @@ def test_looks_for_a_part_grow_rarer_and_end_after_72_hours(line):
     line.hear(receipt("nobody"))
     waits = []
     for _ in range(5):
-        Receipt.objects.update(next_try_at=now())
+        Receipt.objects.update(next_try_at=past())
         assert sweep.rematch_parked() == 0
         waits.append(round((Receipt.objects.get().next_try_at - now()).total_seconds()))
     assert waits == [5, 30, 300, 3600, 3600]
-    Receipt.objects.update(next_try_at=now(), received_at=now() - timedelta(hours=73))
+    Receipt.objects.update(next_try_at=past(), received_at=now() - timedelta(hours=73))
     sweep.rematch_parked()
     found = Receipt.objects.get()
     assert (found.state, found.next_try_at) == (Receipt.State.ORPHAN, None)
@@ -323,7 +324,7 @@ def test_a_receipt_from_before_the_write_does_not_match_by_address(cast, line):
     line.hear(receipt("older"))
     line.claim()
     line.answer(message, SendKind.UNCERTAIN)
-    Receipt.objects.update(next_try_at=now())
+    Receipt.objects.update(next_try_at=past())
     assert sweep.rematch_parked() == 0
     assert state_of(message) == Status.UNCERTAIN
 
@@ -334,7 +335,7 @@ def test_before_it_is_sent_again_a_part_is_settled_by_a_receipt_that_waits(cast,
     line.hear(receipt("early"))  # parked: the part was still being submitted
     assert stored_receipts()[0].state == Receipt.State.PARKED
     line.answer(message, SendKind.UNCERTAIN)
-    Part.objects.update(uncertain_until=now())
+    Part.objects.update(uncertain_until=past())
     assert sweep.resolve_uncertain() == 0
     assert (state_of(message), part_of(message).possible_duplicate) == (Status.DELIVERED, False)
 
@@ -373,7 +374,7 @@ def test_a_broken_pdu_is_left_alone_and_does_not_hold_back_the_others(cast, line
     assert (left.id, left.tries, left.pdus) == (batch, 1, b"\x00\x00\x00\x10garbage-here".hex())
     assert left.error
     for tries in range(2, 6):
-        LineBatch.objects.update(next_try_at=now())
+        LineBatch.objects.update(next_try_at=past())
         assert sweep.pending_line_batches() == [batch]
         receipts.record_line_events([batch], on_text=list)
         assert LineBatch.objects.get().tries == tries

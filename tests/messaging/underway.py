@@ -27,6 +27,11 @@ def now() -> datetime:
     return datetime.now(UTC)
 
 
+def past() -> datetime:
+    """A moment that is over for every clock, also for one that counts milliseconds."""
+    return now() - timedelta(seconds=1)
+
+
 def accepted(cast: Cast, *, parts: int = 1, lane: str = "transactional", hops: tuple[int, ...] = (), **fields: Any) -> Message:
     """A charged message as the intake commits it; fields of both rows may be given."""
     price = Decimal(parts)
