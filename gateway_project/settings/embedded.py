@@ -6,6 +6,10 @@ from gateway_project.settings.local_keys import local_keys
 
 EMBEDDED = True
 GATEWAY_VAR.mkdir(mode=0o700, parents=True, exist_ok=True)
+# Static files are found where the packages keep them: there is no collectstatic before `make run`.
+WHITENOISE_USE_FINDERS = True
+STATIC_ROOT = GATEWAY_VAR / "static"
+STATIC_ROOT.mkdir(exist_ok=True)
 _keys = local_keys(GATEWAY_VAR / "keys.json")
 SECRET_KEY = env.str("SECRET_KEY", default=_keys["secret_key"])
 FIELD_ENCRYPTION_KEYS = env.list("FIELD_ENCRYPTION_KEYS", default=[_keys["field_key"]])
