@@ -31,6 +31,7 @@ __all__ = [
     "SYSTEM",
     "Actor",
     "change",
+    "check_machine_password",
     "create_account",
     "create_api_client",
     "create_permission_group",
@@ -44,6 +45,7 @@ __all__ = [
     "rotate_key",
     "set_password",
     "set_user_password",
+    "state_of_key",
     "suspend",
 ]
 
@@ -143,7 +145,7 @@ def revoke_key(*, key: ApiKey, actor: Actor = SYSTEM) -> ApiKey:
 def rotate_key(*, key: ApiKey, keep: timedelta = ROTATION, actor: Actor = SYSTEM) -> tuple[ApiKey, str]:
     """A new key in the place of `key`, which still works for `keep`, unless it ends sooner."""
     end = utc_now() + keep
-    if not key.active or (key.expires_at and key.expires_at <= utc_now()):
+    if state_of_key(key) != "active":
         raise ValidationError("A key that has ended cannot be rotated; issue a new one.")
     with transaction.atomic():
         issued = issue_key(
@@ -232,9 +234,21 @@ def _of(field: str, chosen: Iterable[str], allowed: Iterable[str]) -> list[str]:
     return wanted
 
 
-def _hashed_for(kind: type[models.Model], plain: str) -> str:
+def state_of_key(key: ApiKey) -> str:
+    """Whether a key works, in one word: active, off or expired."""
+    if not key.active:
+        return "off"
+    return "expired" if key.expires_at and key.expires_at <= utc_now() else "active"
+
+
+def check_machine_password(kind: type[models.Model], plain: str) -> None:
+    """Raise ValidationError for a password that a client of this kind cannot have."""
     if kind is SmppClient and not (plain.isascii() and plain.isprintable() and len(plain) <= SMPP_PASSWORD_OCTETS):
-        raise ValidationError({"password": f"At most {SMPP_PASSWORD_OCTETS} ASCII characters (SMPP 3.4 §4.1.1)."})
+        raise ValidationError(f"A password has at most {SMPP_PASSWORD_OCTETS} ASCII characters (SMPP 3.4 §4.1.1).")
     if len(plain) > LONGEST_PASSWORD or "\0" in plain:
-        raise ValidationError({"password": f"At most {LONGEST_PASSWORD} characters."})
+        raise ValidationError(f"A password has at most {LONGEST_PASSWORD} characters.")
+
+
+def _hashed_for(kind: type[models.Model], plain: str) -> str:
+    check_machine_password(kind, plain)
     return make_password(plain)

@@ -33,6 +33,7 @@ OUTBOUND_HTTP_ALLOW = env.list("OUTBOUND_HTTP_ALLOW", default=[])
 
 INSTALLED_APPS = [
     "unfold",
+    "unfold.contrib.filters",
     "django.contrib.admin",
     "django.contrib.auth",
     "django.contrib.contenttypes",
@@ -138,6 +139,13 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
 # Webhooks: reliability.md P8; seconds after the former try. The scale shortens a test run.
 DELIVERY_SCHEDULE_SECONDS = [0, 5, 300, 1800, 7200, 18000, 36000, 36000, 36000, 36000, 36000, 36000]
 DELIVERY_SCHEDULE_SCALE = env.float("DELIVERY_SCHEDULE_SCALE", default=1.0)
+
+UNFOLD: dict[str, Any] = {
+    "SITE_TITLE": "Gateway Broker",
+    "SITE_HEADER": "Gateway Broker",
+    "SHOW_VIEW_ON_SITE": False,
+    "SIDEBAR": {"show_search": True, "show_all_applications": True},
+}
 
 LOG_LEVEL = env.str("LOG_LEVEL", default="INFO")
 LOGGING_CONFIG = "common.logs.configure"

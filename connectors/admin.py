@@ -1,0 +1,185 @@
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import Model, QuerySet
+from django.http import HttpRequest
+
+from common.staff import Deed, GatewayAdmin, ReadOnlyAdmin
+from common.staff.extensions import record
+from common.unfold import ChoicesDropdownFilter, TabularInline, display
+from connectors import services
+from connectors.models import BindLease, BindState, Connector, ConnectorProfile
+
+
+class ConnectorProfileInline(TabularInline):
+    """What the line costs (S0-48)."""
+
+    model = ConnectorProfile
+    extra = 1
+    max_num = 1
+    can_delete = False
+
+    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return True  # the page has asked already
+
+    has_add_permission = has_change_permission = has_view_permission
+
+
+@admin.register(Connector)
+class ConnectorAdmin(GatewayAdmin):
+    """SMPP connectors (S0-43)."""
+
+    list_display = (
+        "name",
+        "provider",
+        "host",
+        "port",
+        "system_id",
+        "bind",
+        "status",
+        "tps",
+        "cost",
+        "provider_balance",
+        "window",
+        "last_submit",
+        "last_receipt",
+    )
+    list_filter = (("kind", ChoicesDropdownFilter), "active", ("desired", ChoicesDropdownFilter))
+    list_select_related = ("profile",)
+    search_fields = ("name__istartswith", "provider__istartswith", "host__istartswith", "system_id__istartswith")
+    secret_lines = ("tls_key",)
+    readonly_fields = ("created_at",)
+    inlines = (ConnectorProfileInline,)
+    actions = ("start", "stop", "switch_on", "switch_off")
+    fieldsets = (
+        (None, {"fields": ("name", "kind", "channel", "provider", "active", "desired", "carrier_account")}),
+        ("Line", {"fields": ("host", "port", "system_id", "password", "system_type", "address_range")}),
+        ("Binds", {"fields": ("bind_mode", "binds", "window", "tps", "interface_version")}),
+        ("TLS", {"fields": ("use_tls", "tls_verify", "tls_server_name", "tls_ca", "tls_certificate", "tls_key")}),
+        (
+            "Messages",
+            {
+                "fields": (
+                    ("service_type", "default_alphabet", "long_messages", "id_rule"),
+                    ("source_ton", "source_npi", "dest_ton", "dest_npi"),
+                    ("default_validity", "max_attempts"),
+                    "tlv_dictionary",
+                    "error_classes",
+                    "uncertain_policy",
+                )
+            },
+        ),
+        (
+            "Timers, seconds",
+            {
+                "fields": (
+                    ("connect_timeout", "bind_timeout", "reconnect_max", "pdu_read_timeout"),
+                    ("enquire_link_interval", "enquire_link_timeout", "response_timeout", "inactivity_timeout"),
+                    "created_at",
+                )
+            },
+        ),
+    )
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Connector]:
+        return super().get_queryset(request).prefetch_related("states")
+
+    @display(description="bind")
+    def bind(self, connector: Connector) -> str:
+        states = [state.state for state in connector.states.all()]
+        return f"{states.count('bound')}/{connector.binds} {connector.bind_mode}"
+
+    @display(description="status", label={"started": "success", "stopped": "warning", "off": "danger"})
+    def status(self, connector: Connector) -> str:
+        return connector.desired if connector.active else "off"
+
+    @display(description="cost")
+    def cost(self, connector: Connector) -> Any:
+        profile = getattr(connector, "profile", None)
+        return f"{profile.cost_per_message} {profile.currency}" if profile else None
+
+    @display(description="balance")
+    def provider_balance(self, connector: Connector) -> Any:
+        return getattr(getattr(connector, "profile", None), "current_provider_balance", None)
+
+    @display(description="last submit")
+    def last_submit(self, connector: Connector) -> Any:
+        return max((s.last_submit_at for s in connector.states.all() if s.last_submit_at), default=None)
+
+    @display(description="last DLR")
+    def last_receipt(self, connector: Connector) -> Any:
+        return max((s.last_receipt_at for s in connector.states.all() if s.last_receipt_at), default=None)
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Model | None = None) -> Any:
+        """Queues are named after connectors: the name is given once."""
+        return self.readonly_fields if obj is None else (*self.readonly_fields, "name")
+
+    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        """Parts and receipts name their connector for ever: lines are switched off, not deleted."""
+        return False
+
+    @admin.action(description="Start: open binds")
+    def start(self, request: HttpRequest, queryset: QuerySet[Connector]) -> None:
+        for connector in queryset:
+            self._told(request, connector, services.start(connector=connector))
+
+    @admin.action(description="Stop: close binds, messages wait")
+    def stop(self, request: HttpRequest, queryset: QuerySet[Connector]) -> None:
+        for connector in queryset:
+            self._told(request, connector, services.stop(connector=connector))
+
+    @admin.action(description="Switch on: a candidate of routing")
+    def switch_on(self, request: HttpRequest, queryset: QuerySet[Connector]) -> None:
+        for connector in queryset:
+            self._told(request, connector, services.switch(connector=connector, active=True))
+
+    @admin.action(description="Switch off: never a candidate of routing")
+    def switch_off(self, request: HttpRequest, queryset: QuerySet[Connector]) -> None:
+        for connector in queryset:
+            self._told(request, connector, services.switch(connector=connector, active=False))
+
+    def _told(self, request: HttpRequest, old: Connector, new: Connector) -> None:
+        before, after = ({"active": row.active, "desired": row.desired} for row in (old, new))
+        record(Deed(request, "change", new, before, after))
+
+
+@admin.register(ConnectorProfile)
+class ConnectorProfileAdmin(GatewayAdmin):
+    """Cost, balance and limits of connectors (S0-48)."""
+
+    list_display = ("connector", "cost_per_message", "currency", "current_provider_balance", "monthly_limit")
+    list_select_related = ("connector",)
+    search_fields = ("connector__name__istartswith",)
+    autocomplete_fields = ("connector",)
+
+
+@admin.register(BindState)
+class BindStateAdmin(ReadOnlyAdmin):
+    """What the binds say of themselves."""
+
+    list_display = (
+        "connector",
+        "bind_no",
+        "state",
+        "since",
+        "window_used",
+        "rate",
+        "submitted",
+        "last_submit_at",
+        "last_receipt_at",
+        "last_error",
+        "updated_at",
+    )
+    list_select_related = ("connector",)
+    search_fields = ("connector__name__istartswith",)
+    ordering = ("connector", "bind_no")
+
+
+@admin.register(BindLease)
+class BindLeaseAdmin(ReadOnlyAdmin):
+    """Which process holds which bind."""
+
+    list_display = ("connector", "bind_no", "owner", "fence", "expires_at")
+    list_select_related = ("connector",)
+    search_fields = ("connector__name__istartswith",)
+    ordering = ("connector", "bind_no")
