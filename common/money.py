@@ -39,7 +39,7 @@ else:
     _Integer = models.BigIntegerField
 
 
-class MoneyField(_Integer):
+class MoneyField(_Integer):  # type: ignore[type-arg]  # django-stubs' fields are generic, Django's are not
     """Credits as Decimal in Python and as an integer number of 1/10,000 in the database."""
 
     description = "Credits (4 decimals)"

@@ -99,7 +99,9 @@ class RedisClockwork:
     def add(self, key: str, amount: int, ttl: int) -> int:
         """See LocalClockwork."""
         with self._redis.pipeline() as pipe:
-            total, _ = pipe.incrby(f"sum:{key}", amount).expire(f"sum:{key}", ttl).execute()
+            pipe.incrby(f"sum:{key}", amount)
+            pipe.expire(f"sum:{key}", ttl)
+            total, _ = pipe.execute()
         return int(total)
 
 
@@ -135,9 +137,7 @@ class Pacer:
                 self._break(error)
         return self._local.add(name, amount, 2 * 86_400)
 
-    def _advance(
-        self, key: str, rate: float, count: int, burst: float, horizon: float
-    ) -> tuple[float, int, float]:
+    def _advance(self, key: str, rate: float, count: int, burst: float, horizon: float) -> tuple[float, int, float]:
         interval, reach = MICRO / rate, (burst * MICRO, horizon * MICRO)
         if self._usable():
             try:

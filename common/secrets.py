@@ -3,6 +3,7 @@
 import hashlib
 import hmac
 import secrets as _random
+from base64 import b64encode
 from functools import lru_cache
 from typing import Any
 
@@ -38,7 +39,7 @@ def decrypt(token: str) -> str:
         raise ImproperlyConfigured("no key in FIELD_ENCRYPTION_KEYS opens this secret") from error
 
 
-class EncryptedTextField(models.TextField):
+class EncryptedTextField(models.TextField):  # type: ignore[type-arg]  # generic in the stubs only
     """Text that lies encrypted in the database and is plain only in memory."""
 
     def from_db_value(self, value: str | None, expression: Any, connection: Any) -> str | None:
@@ -61,6 +62,11 @@ def same(left: str, right: str) -> bool:
 def random_token(octets: int = 32) -> str:
     """A URL-safe random text of `octets` × 8 bits."""
     return _random.token_urlsafe(octets)
+
+
+def signing_secret() -> str:
+    """A secret that signs webhooks, in the spelling of Standard Webhooks (24 to 64 octets)."""
+    return "whsec_" + b64encode(_random.token_bytes(24)).decode()
 
 
 def random_password(length: int = 8) -> str:

@@ -25,7 +25,7 @@ else:
     from gateway_project.settings.production import DATABASES
 
     DATABASES["default"]["TEST"] = {"NAME": os.environ.get("GATEWAY_TEST_DB_NAME", "test_gateway")}
-    DATABASES["default"]["CONN_MAX_AGE"] = 0
+    DATABASES["default"].update(CONN_MAX_AGE=0)
 
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},

@@ -1,3 +1,5 @@
+from typing import Any
+
 from django.db import models
 from django.db.models import Q
 
@@ -7,7 +9,7 @@ from common.money import MoneyField
 from connectors.models import Connector
 
 
-def loose(to: type[models.Model] | str, **options: object) -> models.ForeignKey:
+def loose(to: type[models.Model] | str, **options: object) -> "models.ForeignKey[Any, Any]":
     """A foreign key without a database constraint: one would block DROP and DETACH of partitions."""
     return models.ForeignKey(to, models.DO_NOTHING, db_constraint=False, related_name="+", **options)  # type: ignore[arg-type]
 
