@@ -15,6 +15,8 @@ from django.db import connection
 from django.utils.dateparse import parse_datetime
 
 Row = tuple[Any, ...]
+SMALL_INSERT = 300  # values; beyond, writing them into the statement costs more than the waits of COPY
+_JSON = (dict, list)
 
 
 class Cursor(Protocol):

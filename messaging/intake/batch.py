@@ -146,7 +146,9 @@ class Batch:
                 if message.price:
                     client = message.command.api_client
                     group = (message.command.account.id, client.id if client else None, message.command.source)
-                    entry = Entry(admitted, entry_ids.setdefault(group, new_id()))
+                    if group not in entry_ids:
+                        entry_ids[group] = new_id()
+                    entry = Entry(admitted, entry_ids[group])
                     ledger.setdefault(group, []).append(entry)
                 plan.entries.append(entry)
                 written[index] = entry.accepted()
