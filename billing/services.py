@@ -67,7 +67,8 @@ def balance_of(account_id: int) -> Decimal:
     wallet = Wallet.objects.filter(pk=account_id).first()
     if wallet is None:
         raise Rejected(Code.NOT_FOUND, "This account has no wallet")
-    return wallet.balance
+    balance: Decimal = wallet.balance
+    return balance
 
 
 @dataclass(frozen=True, slots=True)
