@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from rest_framework.exceptions import MethodNotAllowed
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 
@@ -12,8 +13,10 @@ class HasScope(BasePermission):
     """The credential carries the scope that the view names for the method in `scopes`; a view without is closed."""
 
     def has_permission(self, request: Request, view: Any) -> bool:
-        """Raises Rejected(FORBIDDEN) that names the missing scope."""
-        scope = getattr(view, "scopes", {}).get(request.method)
+        """Raises Rejected(FORBIDDEN) that names the missing scope; a method that the view has not is 405."""
+        if request.method not in view.allowed_methods:
+            raise MethodNotAllowed(str(request.method))
+        scope = getattr(view, "scopes", {}).get("GET" if request.method == "HEAD" else request.method)
         if scope is None or not isinstance(request.auth, Caller):
             return False
         request.auth.require(scope)

@@ -18,6 +18,12 @@ class ApiView(APIView):
     """A view for machines: scopes by method, answers that no cache keeps, a request id on each."""
 
     scopes: ClassVar[Mapping[str, str]] = {}
+    http_method_names = ("get", "head", "post", "delete")
+
+    @property
+    def default_response_headers(self) -> dict[str, str]:
+        """None: Allow stands where a method was refused."""
+        return {}
 
     def caller(self, request: Request) -> Caller:
         """Who asks; every query starts from its account."""

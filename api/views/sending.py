@@ -59,7 +59,7 @@ class SendView(ApiView):
         """405 in the words of the endpoint."""
         return send(request, self.contract_path)
 
-    head = options = http_method_not_allowed  # type: ignore[assignment]
+    head = http_method_not_allowed
 
 
 class PanelSendView(SendView):
