@@ -29,6 +29,7 @@ HEADING: Final = """\
 # stored, and draws passwords for credentials that do not exist yet.
 """
 _DRAWN = "generate"
+_DUMPER: Any = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
 
 
 def export() -> dict[str, Any]:
@@ -45,7 +46,7 @@ def export() -> dict[str, Any]:
 
 def as_yaml(configuration: dict[str, Any]) -> str:
     """The text of the file."""
-    return HEADING + yaml.safe_dump(configuration, sort_keys=False, allow_unicode=True, width=110)
+    return HEADING + yaml.dump(configuration, Dumper=_DUMPER, sort_keys=False, allow_unicode=True, width=110)
 
 
 def _values(kind: Kind, row: Any, part: str = "row") -> dict[str, Any]:

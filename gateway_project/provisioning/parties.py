@@ -95,7 +95,7 @@ def _apply_api_client(account: Account, item: Item, journal: Journal, actor: Act
     entry = journal.open(item.kind.label, item.name, new=row is None)
     if row is None:
         # Without a word in the file there is no rate limit; forms offer 10 (requirements 1C).
-        values = {"rate_limit": 0, **column_values(item)}
+        values = {"rate_limit": 0, **_unsigned(item, "webhook_secret", "webhook_secret"), **column_values(item)}
         row, plain = create_api_client(account=account, password=given(item, "password"), actor=actor, **values)
         if given(item, "password") is None:
             journal.drew(entry, "password", plain)
@@ -127,13 +127,18 @@ def _apply_webhook(account: Account, item: Item, journal: Journal, actor: Actor)
     row = WebhookEndpoint.objects.filter(account=account, name=item.name).order_by("pk").first()
     entry = journal.open(item.kind.label, f"{account.name}/{item.name}", new=row is None)
     if row is None:
-        row = WebhookEndpoint(account=account, **column_values(item))
+        row = WebhookEndpoint(account=account, **{**_unsigned(item, "secret", "secret"), **column_values(item)})
         row.full_clean()
         row.save()
         record(action="create", entity=entity(row), entity_id=row.pk, details=facts(row), actor=actor)
     elif wanted := note_differing(row, item, entry):
         change(row=row, actor=actor, **wanted)
     _settle_webhook_secret(row, item, entry, journal, actor, {"secret": "secret"})
+
+
+def _unsigned(item: Item, key: str, column: str) -> dict[str, str]:
+    """No secret of the model's own when the file speaks of one: what is drawn for a file is shown."""
+    return {column: ""} if key in item.values else {}
 
 
 def _settle_webhook_secret(

@@ -1,7 +1,5 @@
 """Secrets of the file: what is there stays unless the file gives another, and what is drawn is shown once."""
 
-import base64
-import secrets as random
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -9,14 +7,13 @@ from django.contrib.auth.hashers import check_password, is_password_usable
 
 from accounts.models import ApiClient, ApiKey, SmppClient, User
 from accounts.services import Actor, change, issue_key, set_password, set_user_password
-from common.secrets import digest, random_password
+from common.secrets import digest, random_password, signing_secret
 from gateway_project.provisioning.items import Item
 from gateway_project.provisioning.journal import Entry, Journal
 from gateway_project.provisioning.readers import DRAW
 
 KEY_NAME: Final = "provision"  # the keys that this file may draw and whose scopes it sets
 _USER_PASSWORD_LETTERS = 16
-_WEBHOOK_SECRET_OCTETS = 24  # Standard Webhooks: 24 to 64
 
 
 def draw_user_password() -> str:
@@ -26,7 +23,7 @@ def draw_user_password() -> str:
 
 def draw_webhook_secret() -> str:
     """A signing secret in the spelling of Standard Webhooks."""
-    return "whsec_" + base64.b64encode(random.token_bytes(_WEBHOOK_SECRET_OCTETS)).decode()
+    return signing_secret()
 
 
 def given(item: Item, key: str) -> str | None:

@@ -4,7 +4,6 @@ import json
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandParser
-from django.db import transaction
 
 from gateway_project.provisioning.export import as_yaml, export
 
@@ -18,6 +17,5 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Print it."""
-        with transaction.atomic():
-            found = export()
+        found = export()  # without a transaction: on SQLite it would keep every writer waiting
         self.stdout.write(json.dumps(found, ensure_ascii=False) if options["json"] else as_yaml(found), ending="\n")
