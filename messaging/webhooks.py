@@ -1,6 +1,7 @@
-"""Deliveries to webhooks: claims with a lease, results in batches, the schedule, dead letters and their replay.
+"""Deliveries to webhooks: claims with a lease, results in batches, and the schedule of tries.
 
 Schedule and promise: design rule P8 (at least once for three days, one event id, one bad endpoint delays nobody).
+What is due is found by `messaging.due`; what was given up, by `messaging.dead_letters`.
 """
 
 import random
@@ -10,18 +11,24 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+import structlog
 from django.conf import settings
 from django.db import connection, transaction
 
 from accounts.models import ApiClient, WebhookEndpoint
 from common.clock import utc_now
-from common.jobs import Job, enqueue
+from common.crash import point
+from common.jobs import Job
 from common.queues import Work
 from common.sql import dialect
+from common.transactions import retried
 from messaging.models import Delivery, DeliveryAttempt
 
+log = structlog.get_logger(__name__)
+
 DELIVER = Job("messaging.deliver", Work.DELIVERIES)
-LEASE = 60  # seconds; a try takes at most 10 and waits at most 30 for its endpoint
+LEASE = 60  # seconds; a try takes at most 10, and what waited too long for its endpoint is not tried at all
+EARLY = 0.25  # seconds by which a named delivery may come early: clocks differ, SQLite's counts milliseconds
 GONE = 410  # the endpoint says that it is no more: stop at once
 JITTER = 0.2
 _TABLE = Delivery._meta.db_table
@@ -29,10 +36,11 @@ _TABLE = Delivery._meta.db_table
 
 @dataclass(frozen=True, slots=True)
 class Claimed:
-    """A delivery that this process may post until its lease ends."""
+    """A delivery that this process may post until its lease ends; `secret` is empty when nothing signs it."""
 
     id: UUID
     token: int
+    account_id: int
     url: str
     body: str
     tries: int
@@ -55,68 +63,83 @@ class Posted:
         return self.code is not None and 200 <= self.code < 300
 
 
-def claim(*, token: int, limit: int, ids: Sequence[UUID] | None = None, saturated: Sequence[str] = ()) -> list[Claimed]:
-    """Claim due deliveries: those named, or the longest due; never of a `saturated` URL when from the table."""
-    sql, params = _claim_sql(token, limit, ids, saturated)
+@retried()
+def claim(*, token: int, ids: Sequence[UUID]) -> list[Claimed]:
+    """Claim those of `ids` that are due and nobody else has; `token` must be new for each call."""
+    if not ids:
+        return []
+    d = dialect()
+    among, listed = d.any_of("id", ids)
+    # MATERIALIZED, and the ids once more: else the plan looks into every partition for each row.
+    sql = f"""
+        WITH picked AS MATERIALIZED (
+            SELECT id AS v_id FROM {_TABLE}
+            WHERE {among} AND state = 'PENDING' AND url <> '' AND next_try_at <= {d.seconds_ahead()}
+            ORDER BY id {d.skip_locked})
+        UPDATE {_TABLE} SET state = 'CLAIMED', token = %s, lease_until = {d.seconds_ahead()}
+        FROM picked WHERE id = v_id AND {among} AND state = 'PENDING'
+        RETURNING id, account_id, url, body, tries, api_client_id, endpoint_id"""
     with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute(sql, params)
+        cursor.execute(sql, [*listed, EARLY, token, LEASE, *listed])
         rows = cursor.fetchall()
     secrets = _secrets(rows)
-    to_uuid = dialect().uuid
-    return [Claimed(to_uuid(row[0]), token, row[1], row[2], row[3], secrets.get((row[4], row[5]), "")) for row in rows]
+    return [_claimed(row, token, secrets) for row in sorted(rows, key=lambda row: str(row[0]))]
 
 
-def _claim_sql(token: int, limit: int, ids: Sequence[UUID] | None, saturated: Sequence[str]) -> tuple[str, list[Any]]:
-    d = dialect()
-    where, params = f"state = 'PENDING' AND url <> '' AND next_try_at <= {d.now}", []
-    if ids is not None:
-        among, params = d.any_of("id", ids)
-        where += f" AND {among}"
-    elif saturated:
-        among, params = d.any_of("url", saturated, "text")
-        where += f" AND NOT ({among})"
-    order = "id" if ids is not None else "next_try_at"
-    sql = (
-        f"UPDATE {_TABLE} SET state = 'CLAIMED', token = %s, lease_until = {d.seconds_ahead()} WHERE id IN "
-        f"(SELECT id FROM {_TABLE} WHERE {where} ORDER BY {order} LIMIT %s {d.skip_locked}) "
-        "RETURNING id, url, body, tries, api_client_id, endpoint_id"
-    )
-    return sql, [token, LEASE, *params, limit]
+def _claimed(row: tuple[Any, ...], token: int, secrets: dict[tuple[int | None, int | None], str]) -> Claimed:
+    key, account_id, url, body, tries, client_id, endpoint_id = row
+    return Claimed(dialect().uuid(key), token, account_id, url, body, tries, secrets[client_id, endpoint_id])
 
 
 def _secrets(rows: Sequence[tuple[Any, ...]]) -> dict[tuple[int | None, int | None], str]:
     """The signing secret of each (client, endpoint) pair: the endpoint's own, else the client's."""
-    clients = dict(ApiClient.objects.filter(pk__in={row[4] for row in rows}).values_list("pk", "webhook_secret"))
-    points = dict(WebhookEndpoint.objects.filter(pk__in={row[5] for row in rows}).values_list("pk", "secret"))
-    return {(row[4], row[5]): points.get(row[5]) or clients.get(row[4]) or "" for row in rows}
+    pairs = {(row[5], row[6]) for row in rows}
+    clients = {client_id for client_id, _ in pairs if client_id}
+    points = {endpoint_id for _, endpoint_id in pairs if endpoint_id}
+    of_client = dict(ApiClient.objects.filter(pk__in=clients).values_list("pk", "webhook_secret"))
+    of_point = dict(WebhookEndpoint.objects.filter(pk__in=points).values_list("pk", "secret"))
+    return {pair: of_point.get(pair[1]) or of_client.get(pair[0]) or "" for pair in pairs}
 
 
+_RESULT = (
+    ("v_id", "uuid"), ("v_token", "bigint"), ("v_state", "text"), ("v_next", "timestamptz"),
+    ("v_code", "smallint"), ("v_error", "text"), ("v_done", "timestamptz"),
+)  # fmt: skip
+
+
+@retried()
 def record(results: Sequence[Posted]) -> None:
     """Write how tries ended: DELIVERED, PENDING with the next date, or EXHAUSTED. Lost leases change nothing."""
+    if not results:
+        return
+    point("webhook-taken-before-record")
     d, now = dialect(), utc_now()
     rows = [_row(result, now) for result in sorted(results, key=lambda result: result.claimed.id)]
-    columns = [
-        ("v_id", "uuid"), ("v_token", "bigint"), ("v_state", "text"), ("v_next", "timestamptz"),
-        ("v_code", "smallint"), ("v_error", "text"), ("v_done", "timestamptz"),
-    ]  # fmt: skip
-    source, params = d.rows("v", columns, rows)
+    source, params = d.rows("v", _RESULT, rows)
     among, ids = d.any_of("id", [row[0] for row in rows])
     sql = (
         f"UPDATE {_TABLE} SET state = v_state, tries = tries + 1, next_try_at = v_next, last_code = v_code, "
         f"last_error = v_error, done_at = v_done, lease_until = NULL FROM {source} "
-        f"WHERE {among} AND id = v_id AND token = v_token AND state = 'CLAIMED' RETURNING id"
+        f"WHERE {among} AND id = v_id AND token = v_token AND state = 'CLAIMED' RETURNING id, state"
     )
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(sql, [*params, *ids])
-        won = {d.uuid(row[0]) for row in cursor.fetchall()}
+        won = {d.uuid(row[0]): row[1] for row in cursor.fetchall()}
         _keep_failures([result for result in results if result.claimed.id in won and not result.taken])
+    dead = [str(key) for key, state in won.items() if state == Delivery.State.EXHAUSTED]
+    if dead:
+        log.error("deliveries_exhausted", count=len(dead), ids=dead[:20])
 
 
 def _row(result: Posted, now: datetime) -> tuple[Any, ...]:
     following = None if result.taken else next_try(result.claimed.tries, result.code, now)
-    state = "DELIVERED" if result.taken else "PENDING" if following else "EXHAUSTED"
+    state = Delivery.State.PENDING if following else Delivery.State.EXHAUSTED
+    if result.taken:
+        state = Delivery.State.DELIVERED
     done = None if following else now
-    return (result.claimed.id, result.claimed.token, state, following, result.code, result.error[:200], done)
+    return (
+        result.claimed.id, result.claimed.token, state.value, following, result.code, result.error[:200], done,
+    )  # fmt: skip
 
 
 def next_try(tries: int, code: int | None, now: datetime) -> datetime | None:
@@ -142,41 +165,33 @@ def _keep_failures(results: Sequence[Posted]) -> None:
     )
 
 
-def give_back(claimed: Sequence[Claimed], *, seconds: float) -> None:
-    """Return deliveries that were not tried; they are due again in `seconds`."""
-    if claimed:
-        Delivery.objects.filter(
-            pk__in=[item.id for item in claimed], token=claimed[0].token, state=Delivery.State.CLAIMED
-        ).update(state=Delivery.State.PENDING, lease_until=None, next_try_at=utc_now() + timedelta(seconds=seconds))
-
-
-def release_stale(limit: int = 1000) -> int:
-    """Deliveries whose lease ended (their process died) are due at once; how many."""
+@retried()
+def give_back(claimed: Sequence[Claimed]) -> int:
+    """Return deliveries that were not tried: due at once, no try used up. Returns how many were still ours."""
+    if not claimed:
+        return 0
     d = dialect()
+    source, params = d.rows("v", (("v_id", "uuid"), ("v_token", "bigint")), [(c.id, c.token) for c in claimed])
+    among, ids = d.any_of("id", [item.id for item in claimed])
     sql = (
-        f"UPDATE {_TABLE} SET state = 'PENDING', lease_until = NULL, next_try_at = {d.now} WHERE id IN "
-        f"(SELECT id FROM {_TABLE} WHERE state = 'CLAIMED' AND lease_until < {d.now} LIMIT %s {d.skip_locked})"
+        f"UPDATE {_TABLE} SET state = 'PENDING', lease_until = NULL FROM {source} "
+        f"WHERE {among} AND id = v_id AND token = v_token AND state = 'CLAIMED'"
     )
     with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute(sql, [limit])
+        cursor.execute(sql, [*params, *ids])
         return int(cursor.rowcount)
 
 
-def replay(
-    *, ids: Sequence[UUID] = (), account_id: int | None = None, since: datetime | None = None, limit: int = 10_000
-) -> int:
-    """Send dead letters again with the same event ids and a fresh schedule; returns how many."""
-    dead = Delivery.objects.filter(state=Delivery.State.EXHAUSTED)
-    if ids:
-        dead = dead.filter(pk__in=ids)
-    if account_id is not None:
-        dead = dead.filter(account_id=account_id)
-    if since is not None:
-        dead = dead.filter(created_at__gte=since)
-    chosen = list(dead.order_by("id").values_list("pk", flat=True)[:limit])
-    with transaction.atomic():
-        count = Delivery.objects.filter(pk__in=chosen, state=Delivery.State.EXHAUSTED).update(
-            state=Delivery.State.PENDING, tries=0, next_try_at=utc_now(), done_at=None
-        )
-        enqueue(DELIVER, ids=[str(pk) for pk in chosen])
-    return count
+@retried()
+def release_stale(limit: int = 1000) -> int:
+    """Deliveries whose lease ended (their process died) are due at once; how many."""
+    d = dialect()
+    stale = (
+        f"SELECT id FROM {_TABLE} WHERE state = 'CLAIMED' AND lease_until < (SELECT {d.now}) "
+        f"ORDER BY lease_until LIMIT %s {d.skip_locked}"
+    )
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(stale, [limit])
+        among, ids = d.any_of("id", [d.uuid(row[0]) for row in cursor.fetchall()])
+        cursor.execute(f"UPDATE {_TABLE} SET state = 'PENDING', lease_until = NULL WHERE {among}", ids)
+        return int(cursor.rowcount)

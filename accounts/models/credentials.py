@@ -4,7 +4,7 @@ from accounts.addresses import valid_networks
 from accounts.models.account import TOPIC, Account, slug
 from common.money import MoneyField
 from common.queues import Lane
-from common.secrets import EncryptedTextField
+from common.secrets import EncryptedTextField, signing_secret
 from common.site import Versioned
 
 LANES = [(lane.value, lane.value) for lane in Lane]
@@ -28,7 +28,9 @@ class ApiClient(Versioned):
     traffic_class = models.CharField(max_length=13, choices=LANES, default=Lane.TRANSACTIONAL)
     otp_allowed = models.BooleanField(default=False)
     dlr_url = models.CharField(max_length=500, blank=True)
-    webhook_secret = EncryptedTextField(blank=True, help_text="Signs webhooks (Standard Webhooks).")
+    webhook_secret = EncryptedTextField(
+        blank=True, default=signing_secret, help_text="Signs webhooks (Standard Webhooks); two while one is rotated."
+    )
     ip_whitelist = models.JSONField(default=list, blank=True, validators=[valid_networks])
     last_used_at = models.DateTimeField(null=True, blank=True, editable=False)
     created_at = models.DateTimeField(auto_now_add=True)
@@ -89,7 +91,7 @@ class WebhookEndpoint(Versioned):
     name = models.CharField(max_length=100)
     url = models.CharField(max_length=500)
     events = models.JSONField(default=list, help_text="Of: dlr, mo")
-    secret = EncryptedTextField(blank=True)
+    secret = EncryptedTextField(blank=True, default=signing_secret)
     active = models.BooleanField(default=True)
     created_at = models.DateTimeField(auto_now_add=True)
 

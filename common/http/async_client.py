@@ -22,7 +22,8 @@ class GuardedSession:
     """A pool of connections to public addresses; open it inside a running loop and close it there.
 
     `limit` connections in all and `limit_per_host` to one host and port, so that a slow customer cannot take them
-    all; idle ones are kept `keepalive` seconds. `lookup` and `ssl_context` are for other resolvers and trust stores.
+    all; idle ones are kept `keepalive` seconds. `lookups` names are looked up at once.
+    `lookup` and `ssl_context` are for other resolvers and trust stores.
     """
 
     def __init__(
@@ -34,11 +35,12 @@ class GuardedSession:
         keepalive: float = 15.0,
         timeout_connect: float = 5.0,
         lookup: Lookup = system_lookup,
+        lookups: int = 16,
         ssl_context: ssl.SSLContext | None = None,
     ) -> None:
         self._allow_networks = allow_networks
         self._timeout_connect = timeout_connect
-        self._resolver = GuardedResolver(allow_networks, lookup=lookup)
+        self._resolver = GuardedResolver(allow_networks, lookup=lookup, threads=lookups)
         connector = TCPConnector(
             resolver=self._resolver,
             socket_factory=self._open_socket,

@@ -107,7 +107,7 @@ def make_endpoint(
     account: Account, url: str, events: tuple[str, ...] = ("dlr", "mo"), **fields: Any
 ) -> WebhookEndpoint:
     """A webhook endpoint of the account."""
-    values = {"name": unique("endpoint"), "secret": secrets.random_token(), **fields}
+    values = {"name": unique("endpoint"), **fields}
     endpoint = WebhookEndpoint.objects.create(account=account, url=url, events=list(events), **values)
     forget_snapshots()
     return endpoint

@@ -1,12 +1,11 @@
-"""Posts deliveries: at most 16 at once to one endpoint and 500 in all; an endpoint that timed out gets one."""
+"""Posts deliveries: finds what is due, claims what there is room for, posts, and records in batches."""
 
 import asyncio
+import itertools
 import random
-import threading
 import time
-from collections import OrderedDict, deque
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from collections import deque
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from uuid import UUID
 
 import structlog
@@ -14,197 +13,201 @@ from django.conf import settings
 
 from common.clock import utc_now
 from common.http import ErrorKind, GuardedSession, OutboundError, parse_networks
-from messaging import webhooks
-from messaging.webhooks import Claimed, Posted
+from messaging import due, webhooks
+from messaging.due import Due, Position
+from messaging.webhooks import Posted
 from workers.database import DatabaseThreads
+from workers.deliveries.endpoints import HELD, IN_FLIGHT, TIMEOUT, Endpoints, Flight
 from workers.deliveries.signing import headers
 
 log = structlog.get_logger(__name__)
 
-IN_FLIGHT, PER_ENDPOINT = 500, 16
-TIMEOUT = 10.0  # seconds in all for one try (S0-140)
-QUEUED_PER_ENDPOINT = 64  # claimed and waiting for one endpoint; more stay in the table
 LINGER = 0.05  # seconds that results wait for company
-POLL = 1.0  # seconds between looks at the table for what is due
+POLL = 1.0  # seconds between looks at the table
+BUSY = 0.05  # the same while something is due that found no room
+AFTER_FAULT = 0.5  # seconds until the store is asked again
 HINTS = 20_000  # ids in memory; what does not fit is found in the table
-ENDPOINTS = 5_000  # endpoints remembered
-BACK_LATER = 2.0  # seconds after which a delivery that found no room is due again
-
-
-@dataclass(slots=True)
-class Endpoint:
-    """How one URL behaves, and what waits for it."""
-
-    url: str
-    allowed: int = PER_ENDPOINT
-    flying: int = 0
-    waiting: deque[Claimed] = field(default_factory=deque)
-
-    def learn(self, kind: ErrorKind | None) -> None:
-        """One at a time after a timeout; two more places after each answer in time."""
-        self.allowed = 1 if kind is ErrorKind.TIMEOUT else min(PER_ENDPOINT, self.allowed + 2)
+BATCH = 500  # ids in one claim, results in one record
+LOOK = 1_000  # due rows read at once
+LOOKUPS = 512  # threads for names: each doubtful flight may block one, and some outlive their flight
+STORE_MARGIN = 2.0  # seconds for the store when the loop ends
 
 
 class DeliveryLoop:
     """Claims, posts and records deliveries until it is stopped."""
 
     def __init__(self) -> None:
-        self._token = random.SystemRandom().getrandbits(62)
+        self._tokens = itertools.count(random.SystemRandom().getrandbits(62))
         self._hints: deque[UUID] = deque(maxlen=HINTS)
-        self._endpoints: OrderedDict[str, Endpoint] = OrderedDict()
-        self._flying: set[asyncio.Task[None]] = set()
-        self._results: list[Posted] = []
+        self._endpoints = Endpoints()
+        self._flights: set[asyncio.Task[None]] = set()
+        self._results: deque[Posted] = deque()
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._ready = threading.Event()
+        self._stopping = self._landed = False
+        self._after: Position | None = None
         self.posted = 0
 
     def hint(self, ids: Iterable[UUID]) -> None:
-        """Deliveries that are due now; from any thread."""
+        """Deliveries that are due now; from any thread, also before `run`."""
         self._hints.extend(ids)
-        if self._loop is not None and self._ready.is_set():
-            self._loop.call_soon_threadsafe(self._wake.set)
+        self._tell(lambda: self._hinted.set())
 
     def stop(self) -> None:
-        """Finish what flies, give back the rest; from any thread."""
-        if self._ready.wait(5) and self._loop is not None:
-            self._loop.call_soon_threadsafe(self._end)
+        """Finish what flies, give back the rest; from any thread, also before `run`."""
+        self._stopping = True
+        self._tell(lambda: self._end())
+
+    def _tell(self, call: Callable[[], None]) -> None:
+        if self._loop is None or self._loop.is_closed():
+            return  # not begun: `run` looks for itself; ended: the table knows what is due
+        try:
+            self._loop.call_soon_threadsafe(call)
+        except RuntimeError:
+            log.debug("deliveries_loop_ended")  # closed between the two lines
 
     def _end(self) -> None:
-        self._stopping = True
-        self._wake.set()
+        self._ended.set()
+        self._hinted.set()
 
     async def run(self) -> None:
         """Serve until `stop`."""
-        self._loop, self._wake, self._stopping = asyncio.get_running_loop(), asyncio.Event(), False
-        self._database = DatabaseThreads(2)
+        self._hinted, self._ended, self._recordable = asyncio.Event(), asyncio.Event(), asyncio.Event()
+        self._database = DatabaseThreads(3)
         allowed = parse_networks(settings.OUTBOUND_HTTP_ALLOW)
-        recorder = asyncio.create_task(self._record_for_ever(), name="delivery results")
-        async with GuardedSession(allowed, limit=IN_FLIGHT, limit_per_host=0) as self._session:
-            self._ready.set()
-            polled = float("-inf")
-            while not self._stopping:
-                if time.monotonic() - polled >= POLL:
-                    polled = time.monotonic()
-                    await self._claim(None)
-                await self._claim_hints()
-                self._launch()
-                await self._rest()
-            await self._wind_down(recorder)
+        async with GuardedSession(allowed, limit=IN_FLIGHT, limit_per_host=0, lookups=LOOKUPS) as self._session:
+            self._loop = asyncio.get_running_loop()
+            if self._hints:
+                self._hinted.set()
+            if self._stopping:
+                self._end()
+            steps = (self._follow_hints, self._watch_table)
+            takers = [asyncio.create_task(self._repeat(step), name=step.__name__) for step in steps]
+            recorder = asyncio.create_task(self._record_all(), name="delivery results")
+            await self._ended.wait()
+            await self._wind_down(takers, recorder)
 
-    async def _rest(self) -> None:
-        if self._hints and self._room():
-            return
+    async def _repeat(self, step: Callable[[], Awaitable[None]]) -> None:
+        while not self._stopping:
+            try:
+                await step()
+            except Exception as error:  # the store is away, say; the rows stay due
+                log.warning("deliveries_not_taken", step=step.__name__, error=repr(error))
+                await self._pause(AFTER_FAULT)
+
+    async def _pause(self, seconds: float) -> None:
         try:
-            async with asyncio.timeout(POLL / 2):
-                await self._wake.wait()
+            async with asyncio.timeout(seconds):
+                await self._ended.wait()
         except TimeoutError:
-            pass
-        self._wake.clear()
-
-    def _room(self) -> int:
-        waiting = sum(len(endpoint.waiting) for endpoint in self._endpoints.values())
-        return IN_FLIGHT * 2 - len(self._flying) - waiting
-
-    async def _claim_hints(self) -> None:
-        room = min(self._room(), IN_FLIGHT)
-        ids = [self._hints.popleft() for _ in range(min(room, len(self._hints)))] if room > 0 else []
-        if ids:
-            await self._claim(ids)
-
-    async def _claim(self, ids: list[UUID] | None) -> None:
-        limit = len(ids) if ids else min(self._room(), IN_FLIGHT)
-        if limit <= 0:
             return
-        full = [e.url for e in self._endpoints.values() if len(e.waiting) >= e.allowed]
+
+    async def _follow_hints(self) -> None:
+        await self._hinted.wait()
+        self._hinted.clear()
+        while self._hints and not self._stopping:
+            if self._endpoints.held >= HELD:
+                await self._pause(BUSY)
+                continue
+            ids = [self._hints.popleft() for _ in range(min(BATCH, len(self._hints)))]
+            await self._take(await self._database.run(due.named, ids))
+
+    async def _watch_table(self) -> None:
+        began = time.monotonic()
+        self._endpoints.left_behind = False
+        if self._endpoints.held < HELD:
+            skip = self._endpoints.skip()
+            window = await self._database.run(due.scan, after=self._after, skip=skip, limit=LOOK)
+            self._after = window.end
+            await self._take(window.found)
+        await self._pause(self._until_next_look(time.monotonic() - began))
+
+    def _until_next_look(self, took: float) -> float:
+        if self._endpoints.held >= HELD:
+            return BUSY
+        if self._after is not None:
+            return took  # there is more to see; half of the time is for others
+        return BUSY if self._endpoints.left_behind else POLL
+
+    async def _take(self, found: Sequence[Due]) -> None:
+        """Claim those for which there is room, and let them fly."""
+        chosen = self._endpoints.choose(found)
         try:
-            claimed = await self._database.run(webhooks.claim, token=self._token, limit=limit, ids=ids, saturated=full)
-        except Exception as error:  # the store is away; the rows stay due
-            log.warning("deliveries_not_claimed", error=str(error))
-            await asyncio.sleep(0.5)
-            return
-        await self._sort_in(claimed)
-
-    async def _sort_in(self, claimed: list[Claimed]) -> None:
-        too_many = []
-        for item in claimed:
-            endpoint = self._endpoint(item.url)
-            if len(endpoint.waiting) < QUEUED_PER_ENDPOINT * (1 if endpoint.allowed > 1 else 0.25):
-                endpoint.waiting.append(item)
-            else:
-                too_many.append(item)
-        if too_many:
-            await self._database.run(webhooks.give_back, too_many, seconds=BACK_LATER)
-
-    def _endpoint(self, url: str) -> Endpoint:
-        endpoint = self._endpoints.get(url)
-        if endpoint is None:
-            endpoint = self._endpoints[url] = Endpoint(url)
-            if len(self._endpoints) > ENDPOINTS:
-                idle = next((e.url for e in self._endpoints.values() if not e.flying and not e.waiting), None)
-                if idle is not None:
-                    del self._endpoints[idle]
-        self._endpoints.move_to_end(url)
-        return endpoint
+            ids = [item.id for item in chosen]
+            claimed = await self._database.run(webhooks.claim, token=next(self._tokens), ids=ids) if ids else []
+        except BaseException:
+            self._endpoints.arrived(chosen, [])
+            raise
+        self._endpoints.arrived(chosen, claimed)
+        self._launch()
 
     def _launch(self) -> None:
-        for endpoint in list(self._endpoints.values()):
-            while endpoint.waiting and endpoint.flying < endpoint.allowed and len(self._flying) < IN_FLIGHT:
-                endpoint.flying += 1
-                task = asyncio.create_task(self._post(endpoint, endpoint.waiting.popleft()))
-                self._flying.add(task)
-                task.add_done_callback(self._flying.discard)
+        while not self._stopping and (flight := self._endpoints.next_flight()) is not None:
+            task = asyncio.create_task(self._fly(flight))
+            self._flights.add(task)
+            task.add_done_callback(self._flights.discard)
 
-    async def _post(self, endpoint: Endpoint, item: Claimed) -> None:
+    async def _fly(self, flight: Flight) -> None:
         started, at = time.monotonic(), utc_now()
-        code: int | None = None
-        kind: ErrorKind | None = None
-        error = ""
+        code, kind, error = await self._post(flight, int(at.timestamp()))
+        seconds = time.monotonic() - started
+        self._endpoints.landed(flight, seconds, timed_out=kind is ErrorKind.TIMEOUT)
+        self.posted += 1
+        self._results.append(Posted(flight.item, code, error, int(seconds * 1000), at))
+        self._recordable.set()
+        self._launch()
+
+    async def _post(self, flight: Flight, timestamp: int) -> tuple[int | None, ErrorKind | None, str]:
+        item = flight.item
         try:
-            signed = headers(str(item.id), item.body, item.secret, at)
+            signed = headers(str(item.id), timestamp, item.body, item.secret)
             answer = await self._session.post_json(item.url, item.body.encode(), signed, TIMEOUT)
-            code = answer.status
-            error = "" if 200 <= code < 300 else f"HTTP {code}"
         except OutboundError as problem:
-            kind, error = problem.kind, f"{problem.kind}: {problem.detail}"
+            return None, problem.kind, f"{problem.kind}: {problem.detail}"
         except Exception as problem:  # a bad secret, say: this delivery fails, the loop lives
             log.exception("delivery_failed", delivery=str(item.id))
-            error = f"internal: {type(problem).__name__}"
-        endpoint.flying -= 1
-        endpoint.learn(kind)
-        self.posted += 1
-        self._results.append(Posted(item, code, error, int((time.monotonic() - started) * 1000), at))
-        self._wake.set()
+            return None, None, f"internal: {type(problem).__name__}"
+        return answer.status, None, "" if 200 <= answer.status < 300 else f"HTTP {answer.status}"
 
-    async def _record_for_ever(self) -> None:
-        while True:
-            await asyncio.sleep(LINGER)
-            await self._record()
+    async def _record_all(self) -> None:
+        while self._results or not self._landed:
+            await self._recordable.wait()
+            if not self._landed:
+                await asyncio.sleep(LINGER)
+            self._recordable.clear()
+            while self._results:
+                if not await self._record():
+                    if self._landed:
+                        return  # the leases end by themselves, and what was not recorded is sent once more
+                    await self._pause(AFTER_FAULT)
 
-    async def _record(self) -> None:
-        batch = self._results[:500]
-        if not batch:
-            return
+    async def _record(self) -> bool:
+        batch = list(itertools.islice(self._results, BATCH))
         try:
             await self._database.run(webhooks.record, batch)
         except Exception as error:  # kept and tried again; should the lease end meanwhile, it is sent once more
-            log.warning("deliveries_not_recorded", count=len(batch), error=str(error))
-            await asyncio.sleep(0.5)
-            return
-        del self._results[: len(batch)]
+            log.warning("deliveries_not_recorded", count=len(batch), error=repr(error))
+            return False
+        for _ in batch:
+            self._results.popleft()
+        return True
 
-    async def _wind_down(self, recorder: asyncio.Task[None]) -> None:
-        unsent = [item for endpoint in self._endpoints.values() for item in endpoint.waiting]
-        if self._flying:
-            await asyncio.wait(self._flying, timeout=TIMEOUT + 1)
-        recorder.cancel()
-        await asyncio.gather(recorder, return_exceptions=True)
+    async def _wind_down(self, takers: Sequence[asyncio.Task[None]], recorder: asyncio.Task[None]) -> None:
+        await asyncio.wait(takers, timeout=STORE_MARGIN)
+        for taker in takers:
+            taker.cancel()
+        unsent = self._endpoints.empty()
+        back = asyncio.create_task(self._give_back(unsent))
+        if self._flights:
+            await asyncio.wait(self._flights, timeout=TIMEOUT + 1)
+        self._landed = True
+        self._recordable.set()
+        await asyncio.wait([recorder, back], timeout=STORE_MARGIN)
+        for task in (recorder, back, *self._flights):
+            task.cancel()
+        await asyncio.get_running_loop().run_in_executor(None, self._database.close)
+
+    async def _give_back(self, unsent: Sequence[webhooks.Claimed]) -> None:
         try:
-            while self._results:
-                left = len(self._results)
-                await self._record()
-                if len(self._results) == left:
-                    break
-            await self._database.run(webhooks.give_back, unsent, seconds=0)
+            await self._database.run(webhooks.give_back, unsent)
         except Exception as error:  # the leases end by themselves
-            log.warning("deliveries_not_given_back", error=str(error))
-        await self._loop.run_in_executor(None, self._database.close)  # type: ignore[union-attr]
+            log.warning("deliveries_not_given_back", count=len(unsent), error=repr(error))

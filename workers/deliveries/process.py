@@ -28,7 +28,7 @@ def hand_over(ids: Sequence[UUID]) -> None:
     start().hint(ids)
 
 
-def stop(timeout: float = 15.0) -> None:
+def stop(timeout: float = 20.0) -> None:
     """Finish and end, at most `timeout` seconds."""
     global _running
     with _lock:

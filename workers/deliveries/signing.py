@@ -1,18 +1,32 @@
 """Headers of a webhook: Standard Webhooks (https://www.standardwebhooks.com)."""
 
+import hashlib
+import hmac
+from base64 import b64decode, b64encode
 from collections.abc import Mapping
-from datetime import datetime
+from functools import lru_cache
 
-from standardwebhooks.webhooks import Webhook
+PREFIX = "whsec_"
+USER_AGENT = "GatewayBroker-Webhook/1"
 
 
-def headers(event_id: str, body: str, secret: str, at: datetime) -> Mapping[str, str]:
-    """Id and timestamp, and the signature over id.timestamp.body when there is a secret (`whsec_…`)."""
-    named = {
-        "webhook-id": event_id,
-        "webhook-timestamp": str(int(at.timestamp())),
-        "user-agent": "GatewayBroker-Webhook/1",
-    }
+def headers(event_id: str, timestamp: int, body: str, secret: str) -> Mapping[str, str]:
+    """Id, timestamp (Unix seconds), and the signatures over id.timestamp.body when there is a secret.
+
+    `secret` is base64 with or without `whsec_`; while one is rotated there are two with a space between, and so
+    are the signatures. Raises ValueError (binascii.Error) for a secret that is not base64.
+    """
+    named = {"webhook-id": event_id, "webhook-timestamp": str(timestamp), "user-agent": USER_AGENT}
     if secret:
-        named["webhook-signature"] = Webhook(secret).sign(event_id, at, body)
+        content = f"{event_id}.{timestamp}.{body}".encode()
+        named["webhook-signature"] = " ".join(_sign(key, content) for key in _keys(secret))
     return named
+
+
+@lru_cache(maxsize=1024)
+def _keys(secret: str) -> tuple[bytes, ...]:
+    return tuple(b64decode(one.removeprefix(PREFIX), validate=True) for one in secret.split())
+
+
+def _sign(key: bytes, content: bytes) -> str:
+    return f"v1,{b64encode(hmac.digest(key, content, hashlib.sha256)).decode()}"

@@ -1,6 +1,7 @@
 """`manage.py replay_deliveries`: send dead-lettered webhooks again, with the same event ids."""
 
 import json
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -9,8 +10,9 @@ from django.utils.dateparse import parse_datetime
 
 from accounts.models import Account
 from common import bus
-from messaging import webhooks
-from messaging.models import Delivery
+from messaging.dead_letters import Choice, dead_letters, replay
+
+LISTED = 1000
 
 
 class Command(BaseCommand):
@@ -32,33 +34,42 @@ class Command(BaseCommand):
         if options["list"]:
             self._list(chosen, as_json=options["json"])
             return
-        count = webhooks.replay(**chosen)
+        count = replay(chosen)
         bus.close()
         self.stdout.write(json.dumps({"replayed": count}) if options["json"] else f"{count} deliveries are due again")
 
-    def _chosen(self, options: dict[str, Any]) -> dict[str, Any]:
-        since = parse_datetime(options["since"]) if options["since"] else None
-        if options["since"] and (since is None or since.tzinfo is None):
-            raise CommandError(f"--since {options['since']}: not an ISO 8601 time with offset")
-        try:
-            ids = [UUID(text) for text in options["ids"]]
-        except ValueError as error:
-            raise CommandError(f"not an event id: {error}") from error
-        account = None
-        if options["account"]:
-            account = Account.objects.filter(name=options["account"]).values_list("pk", flat=True).first()
-            if account is None:
-                raise CommandError(f"no account {options['account']}")
-        return {"ids": ids, "account_id": account, "since": since}
+    def _chosen(self, options: dict[str, Any]) -> Choice:
+        return Choice(
+            ids=tuple(_event_id(text) for text in options["ids"]),
+            account_id=_account(options["account"]) if options["account"] else None,
+            since=_moment(options["since"]) if options["since"] else None,
+        )
 
-    def _list(self, chosen: dict[str, Any], *, as_json: bool) -> None:
-        dead = Delivery.objects.filter(state=Delivery.State.EXHAUSTED).order_by("id")
-        if chosen["ids"]:
-            dead = dead.filter(pk__in=chosen["ids"])
-        if chosen["account_id"] is not None:
-            dead = dead.filter(account_id=chosen["account_id"])
-        if chosen["since"] is not None:
-            dead = dead.filter(created_at__gte=chosen["since"])
-        for row in dead[:1000]:
+    def _list(self, chosen: Choice, *, as_json: bool) -> None:
+        for row in dead_letters(chosen)[:LISTED]:
             facts = {"id": str(row.pk), "url": row.url, "tries": row.tries, "error": row.last_error}
             self.stdout.write(json.dumps(facts) if as_json else "  ".join(str(value) for value in facts.values()))
+
+
+def _event_id(text: str) -> UUID:
+    try:
+        return UUID(text)
+    except ValueError as error:
+        raise CommandError(f"{text}: not an event id") from error
+
+
+def _account(name: str) -> int:
+    pk = Account.objects.filter(name=name).values_list("pk", flat=True).first()
+    if pk is None:
+        raise CommandError(f"no account {name}")
+    return pk
+
+
+def _moment(text: str) -> datetime:
+    try:
+        moment = parse_datetime(text)
+    except ValueError:  # well formed, but no such day or hour
+        moment = None
+    if moment is None or moment.tzinfo is None:
+        raise CommandError(f"--since {text}: not an ISO 8601 time with offset")
+    return moment
