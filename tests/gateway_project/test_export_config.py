@@ -90,6 +90,7 @@ def test_an_export_rebuilds_the_configuration_on_an_empty_gateway(tmp_path: Path
     assert drawn == {
         ("api_client", "password"),
         ("api_client", "api_key"),
+        ("api_client", "webhook_secret"),
         ("smpp_client", "password"),
         ("user", "password"),
         ("staff", "password"),
