@@ -203,7 +203,7 @@ def _client(row: ApiClient, owners: dict[int, AccountView]) -> ClientView:
         url_credentials=row.url_credentials,
         rate_limit=row.rate_limit,
         daily_limit=row.daily_limit,
-        spending_cap=row.spending_cap,  # type: ignore[arg-type]  # MoneyField gives Decimal
+        spending_cap=row.spending_cap,
         default_sender=row.default_sender,
         traffic_class=row.traffic_class,
         otp_allowed=row.otp_allowed,

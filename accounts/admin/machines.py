@@ -58,7 +58,7 @@ class ClientAdmin(GatewayAdmin):
             form.before.pop("new_password", None)
             services.set_password(client=obj, password=form.cleaned_data["new_password"], actor=actor_of(request))
 
-    def response_add(self, request: HttpRequest, obj: Any, post_url_continue: Any = None) -> HttpResponse:
+    def response_add(self, request: Any, obj: Any, post_url_continue: Any = None) -> HttpResponse:
         onward = reverse(f"admin:{obj._meta.app_label}_{obj._meta.model_name}_change", args=[obj.pk])
         return shown_once(self.admin_site, request, title=f"{obj} was created", secrets=request.secrets, onward=onward)
 
@@ -76,19 +76,6 @@ class ApiClientForm(ClientForm):
             if Account.objects.filter(name=values.get("username")).exists():
                 raise ValidationError({"account": "An account of this name exists: choose it, or another user name."})
         return values
-
-    def _post_clean(self) -> None:
-        # The row's own checks run without an account until the service has made it.
-        standalone = self.cleaned_data.get("account") is None and "account" in self.cleaned_data
-        if standalone and not self.instance.pk:
-            self.cleaned_data.pop("account")
-        super()._post_clean()
-        if standalone:
-            self.cleaned_data["account"] = None
-
-    def _get_validation_exclusions(self) -> set[str]:
-        excluded = super()._get_validation_exclusions()
-        return excluded if self.cleaned_data.get("account") else {*excluded, "account"}
 
 
 @admin.register(ApiClient)
@@ -115,7 +102,7 @@ class ApiClientAdmin(ClientAdmin):
     def keys(self, client: ApiClient) -> str:
         return ", ".join(f"{key.prefix}…" for key in client.api_keys.all() if key.active)
 
-    def create(self, request: HttpRequest, form: Any) -> Model:
+    def create(self, request: Any, form: Any) -> Model:
         actor, values = actor_of(request), dict(form.cleaned_data)
         password, account = values.pop("new_password") or None, values.pop("account")
         if account is None:
@@ -124,7 +111,7 @@ class ApiClientAdmin(ClientAdmin):
         else:
             client, plain = services.create_api_client(account=account, password=password, actor=actor, **values)
         _, key = services.issue_key(client=client, name="first", actor=actor)
-        request.secrets = [Secret("API key", key), *([] if password else [Secret("Password", plain)])]  # type: ignore[attr-defined]
+        request.secrets = [Secret("API key", key), *([] if password else [Secret("Password", plain)])]
         return client
 
 
@@ -143,11 +130,11 @@ class SmppClientAdmin(ClientAdmin):
         ("Messages", {"fields": ("default_sender", "traffic_class", "otp_allowed", "created_at")}),
     )
 
-    def create(self, request: HttpRequest, form: Any) -> Model:
+    def create(self, request: Any, form: Any) -> Model:
         values = dict(form.cleaned_data)
         password = values.pop("new_password") or None
         client, plain = services.create_smpp_client(password=password, actor=actor_of(request), **values)
-        request.secrets = [] if password else [Secret("Password", plain)]  # type: ignore[attr-defined]
+        request.secrets = [] if password else [Secret("Password", plain)]
         return client
 
 
@@ -180,13 +167,13 @@ class ApiKeyAdmin(GatewayAdmin):
     def status(self, key: ApiKey) -> str:
         return services.state_of_key(key)
 
-    def create(self, request: HttpRequest, form: Any) -> Model:
+    def create(self, request: Any, form: Any) -> Model:
         values = dict(form.cleaned_data)
         key, plain = services.issue_key(client=values.pop("api_client"), actor=actor_of(request), **values)
-        request.secrets = [Secret("API key", plain)]  # type: ignore[attr-defined]
+        request.secrets = [Secret("API key", plain)]
         return key
 
-    def response_add(self, request: HttpRequest, obj: Any, post_url_continue: Any = None) -> HttpResponse:
+    def response_add(self, request: Any, obj: Any, post_url_continue: Any = None) -> HttpResponse:
         return self._shown(request, "The key was issued", request.secrets)
 
     @admin.action(description="Revoke")
