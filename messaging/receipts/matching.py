@@ -7,6 +7,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 from django.db import connection
@@ -84,13 +85,13 @@ def _parts_with(keys: Collection[str], connector_ids: Sequence[int], *, now: dat
     sql = dialect()
     named, names = sql.any_of("p.provider_key", sorted(keys), "varchar")
     carried, lines = sql.any_of("p.connector_id", connector_ids, "bigint")
-    floor = sql.value(floor_at(now - LOOK_BACK))
+    low, high = _window(now)
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT p.provider_key, p.id, m.id, p.status, m.sender, m.recipient FROM messaging_part p "
-            f"JOIN messaging_message m ON m.id = p.message_id AND m.id >= %s WHERE {named} AND {carried} "
-            "AND p.provider_key <> '' AND p.id >= %s ORDER BY p.id",
-            [floor, *names, *lines, floor],
+            f"JOIN messaging_message m ON m.id = p.message_id AND m.id >= %s AND m.id < %s WHERE {named} AND {carried} "
+            "AND p.provider_key <> '' AND p.id >= %s AND p.id < %s ORDER BY p.id",
+            [low, high, *names, *lines, low, high],
         )
         for key, part_id, message_id, status, sender, recipient in cursor.fetchall():
             part = _Candidate(sql.uuid(part_id), sql.uuid(message_id), status, sender, recipient)
@@ -125,19 +126,26 @@ def _parts_without_id(connector_ids: Sequence[int], recipients: Collection[str],
     sql = dialect()
     carried, lines = sql.any_of("p.connector_id", connector_ids, "bigint")
     numbered, numbers = sql.any_of("m.recipient", sorted(recipients), "varchar")
-    floor = sql.value(floor_at(now - LOOK_BACK))
+    low, high = _window(now)
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT p.id, m.id, p.status, m.sender, m.recipient, p.claimed_at, p.expires_at FROM messaging_message m "
-            "JOIN messaging_part p ON p.message_id = m.id AND p.id >= %s "
-            f"WHERE {numbered} AND m.id >= %s AND {carried} AND p.status IN ('UNCERTAIN', 'SUBMITTING')",
-            [floor, *numbers, floor, *lines],
+            "JOIN messaging_part p ON p.message_id = m.id AND p.id >= %s AND p.id < %s "
+            f"WHERE {numbered} AND m.id >= %s AND m.id < %s AND {carried} "
+            "AND p.status IN ('UNCERTAIN', 'SUBMITTING')",
+            [low, high, *numbers, low, high, *lines],
         )
         rows = cursor.fetchall()
     return [
         _Candidate(sql.uuid(a), sql.uuid(b), status, sender, recipient, sql.moment(claimed), sql.moment(expires))
         for a, b, status, sender, recipient, claimed, expires in rows
     ]
+
+
+def _window(now: datetime) -> tuple[Any, Any]:
+    """The ids that a receipt of today may be about; both ends, because an open one would read every later month."""
+    value = dialect().value
+    return value(floor_at(now - LOOK_BACK)), value(floor_at(now + timedelta(hours=1)))
 
 
 def _in_time(part: _Candidate, fact: Fact) -> bool:
@@ -165,9 +173,12 @@ def parked(carrier_account: str, keys: Iterable[str], *, now: datetime) -> list[
     wanted = sorted({key for key in keys if key})
     if not wanted:
         return []
-    floor = floor_at(now - PARKED_FOR - timedelta(hours=1))
     rows = Receipt.objects.filter(
-        carrier_account=carrier_account, provider_key__in=wanted, state=Receipt.State.PARKED, id__gte=floor
+        carrier_account=carrier_account,
+        provider_key__in=wanted,
+        state=Receipt.State.PARKED,
+        id__gte=floor_at(now - PARKED_FOR - timedelta(hours=1)),
+        id__lt=floor_at(now + timedelta(hours=1)),
     )
     return [fact_of(row) for row in rows.order_by("id")]
 

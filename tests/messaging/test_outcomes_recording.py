@@ -34,7 +34,12 @@ def test_an_answer_makes_the_part_submitted_with_the_providers_id(cast):
     at = now()
     line.answer(message, provider_id="Ab-1", at=at)
     part = part_of(message)
-    assert (part.status, part.provider_id, part.provider_key, part.submitted_at) == (Status.SUBMITTED, "Ab-1", "Ab-1", at)
+    assert (part.status, part.provider_id, part.provider_key, part.submitted_at) == (
+        Status.SUBMITTED,
+        "Ab-1",
+        "Ab-1",
+        at,
+    )
     assert shown(message).status == Status.QUEUED  # the message row is written once, at its end
     assert not Attempt.objects.exists()
     assert cast.balance == 99

@@ -32,7 +32,9 @@ def past() -> datetime:
     return now() - timedelta(seconds=1)
 
 
-def accepted(cast: Cast, *, parts: int = 1, lane: str = "transactional", hops: tuple[int, ...] = (), **fields: Any) -> Message:
+def accepted(
+    cast: Cast, *, parts: int = 1, lane: str = "transactional", hops: tuple[int, ...] = (), **fields: Any
+) -> Message:
     """A charged message as the intake commits it; fields of both rows may be given."""
     price = Decimal(parts)
     charge = new_id()
@@ -171,7 +173,9 @@ def receipt(
     )
 
 
-def receipt_for(message: Message, state: MessageState = MessageState.DELIVERED, *, seq: int = 1, **fields: Any) -> bytes:
+def receipt_for(
+    message: Message, state: MessageState = MessageState.DELIVERED, *, seq: int = 1, **fields: Any
+) -> bytes:
     return receipt(f"{message.id.hex[:24]}-{seq}", state, **fields)
 
 
