@@ -5,6 +5,7 @@ lags `burst` seconds behind now, so that many seconds' worth of tokens may go at
 TAT before it: at or before now means "now", later means "wait so long". Source: ITU-T I.371, GCRA.
 """
 
+import math
 import threading
 import time
 from dataclasses import dataclass
@@ -63,7 +64,7 @@ class LocalClockwork:
         with self._lock:
             now = time.monotonic() * MICRO
             base = max(self._tat.get(key, 0.0), now - burst)
-            granted = max(0, min(count, int((now + horizon - base) / interval) + 1))
+            granted = max(0, min(count, math.floor((now + horizon - base) / interval) + 1))
             if granted:
                 self._trim(self._tat)
                 self._tat[key] = base + granted * interval
