@@ -77,7 +77,13 @@ class Outbox:
         self._last_delete = 0.0
 
     def publish(self, rows: Iterable[Hint]) -> None:
-        """Hand committed rows to the publisher; never waits, never raises for a broker that is away."""
+        """Hand committed rows to the publisher; never waits, and never raises: what is committed is accepted."""
+        try:
+            self._hand_over(rows)
+        except Exception:  # whatever it is, the relay finds the rows
+            log.exception("outbox_not_published")
+
+    def _hand_over(self, rows: Iterable[Hint]) -> None:
         known = connectors().by_id
         for hint in rows:
             line = known.get(hint.connector_id)

@@ -58,6 +58,8 @@ class Prepared:
 
 def prepare(command: SubmitCommand, now: datetime) -> Prepared:
     """Validate, encode, route and price one command; raises Rejected. Draws the message's id."""
+    if not command.account.active:  # campaigns and automatic answers come without a login
+        raise Rejected(Code.SUSPENDED, "The account is suspended")
     fields.check(command)
     recipient = _recipient(command.to)
     decision = decide(routing_table(), _question(command, recipient))

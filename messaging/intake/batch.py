@@ -77,17 +77,23 @@ class Batch:
         A connection that breaks before COMMIT was sent has written nothing: one more try on a new connection.
         Breaks it later, the database is asked what happened (reliability F22).
         """
+        try:
+            return self._on_a_live_connection()
+        except Error as error:
+            if not is_connection_lost(error):
+                raise
+        return self._on_a_live_connection()
+
+    def _on_a_live_connection(self) -> Result:
         connection.ensure_connection()
         try:
             return self._transaction()
         except Error as error:
-            if not is_connection_lost(error):
-                raise
-            connection.close()
-            if self._committing:
-                raise recovery.UnknownOutcome(self._proof, self._backend) from error
-        connection.ensure_connection()
-        return self._transaction()
+            if is_connection_lost(error):
+                connection.close()
+                if self._committing:
+                    raise recovery.UnknownOutcome(self._proof, self._backend) from error
+            raise
 
     @retried()
     def _transaction(self) -> Result:

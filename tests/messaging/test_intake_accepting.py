@@ -127,6 +127,20 @@ def test_without_a_route_nothing_is_written():
     assert_nothing_written(who)
 
 
+def test_a_suspended_account_is_refused_whoever_sends_for_it():
+    who = cast.customer("100", active=False)
+    [answer] = make_intake().submit_many([request(who, source="campaign", api_client=None)])
+    assert [outcome.code for outcome in answer] == [Code.SUSPENDED]
+    assert_nothing_written(who)
+
+
+def test_what_is_committed_stays_accepted_when_telling_the_queues_fails(monkeypatch):
+    who, box = cast.customer("100"), PostBox()
+    monkeypatch.setattr(PostBox, "publish", None)
+    accepted(make_intake(box).submit_many([request(who)])[0])
+    assert OutboxBatch.objects.count() == 1
+
+
 def test_credits_cover_a_prefix_and_a_cheaper_message_may_not_jump_over():
     who, other = cast.customer("3"), cast.customer("10")
     requests = [

@@ -13,10 +13,11 @@ from importlib.util import find_spec
 from typing import Any
 
 from django.contrib.auth.hashers import make_password
-from django.utils import timezone
 
 from accounts.models import Account, ApiClient, ApiKey, Role, SmppClient, User, WebhookEndpoint
-from billing.models import Book, LedgerEntry, Reason, Wallet
+from accounts.snapshot import AccountView, ClientView, accounts
+from billing.models import Wallet
+from billing.services import open_wallet, top_up
 from common import secrets
 from common.site import Snapshot
 from connectors.models import Connector, ConnectorProfile
@@ -54,27 +55,11 @@ def make_account(
 ) -> Account:
     """An active account with a wallet that holds `credits`, topped up through the ledger."""
     account = Account.objects.create(name=name or unique("account"), **fields)
-    amount = Decimal(credits)
-    Wallet.objects.create(account=account, balance=amount, credit_limit=Decimal(credit_limit), unlimited=unlimited)
-    if amount:
-        _opening_entry(account, amount)
+    open_wallet(account=account, unlimited=unlimited, credit_limit=Decimal(credit_limit))
+    if Decimal(credits):
+        top_up(account=account, amount=Decimal(credits), nonce="opening", actor="cast")
     forget_snapshots()
     return account
-
-
-def _opening_entry(account: Account, amount: Decimal) -> None:
-    LedgerEntry.objects.create(
-        key=f"top:opening-{account.pk}",
-        account=account,
-        debit=Book.TOP_UPS,
-        credit=Book.CUSTOMER,
-        amount=amount,
-        before=Decimal(0),
-        after=amount,
-        reason=Reason.TOP_UP,
-        actor="cast",
-        created_at=timezone.now(),
-    )
 
 
 def make_client(account: Account, *, password: str = PASSWORD, **fields: Any) -> ApiClient:
@@ -179,16 +164,16 @@ class Cast:
     profile: RoutingProfile
 
     @property
-    def view(self) -> Any:
+    def view(self) -> AccountView:
         """The account as the hot path sees it (accounts.snapshot.AccountView)."""
         return self.client_view.account
 
     @property
-    def client_view(self) -> Any:
+    def client_view(self) -> ClientView:
         """The API client as the hot path sees it (accounts.snapshot.ClientView)."""
-        from accounts.snapshot import accounts
-
-        return accounts().client(self.client.pk)
+        found = accounts().client(self.client.pk)
+        assert found is not None
+        return found
 
     @property
     def balance(self) -> Decimal:
