@@ -11,7 +11,7 @@ from common.crash import point
 from common.errors import SendKind
 from common.transactions import retried
 from connectors.snapshot import ConnectorView
-from messaging import rows
+from messaging import retry, rows, status
 from messaging.lines import line
 from messaging.models import Status
 from messaging.outcomes import writing
@@ -33,7 +33,7 @@ def record(*, connector_id: int, bind_no: int, results: Sequence[SubmitResult]) 
     """Write what became of claimed parts: success, retry, next hop or end, with receipts that waited for an id.
 
     Each at most 500 are one transaction. A batch that fails on its data is halved until the culprit stands alone;
-    that one keeps its claim and becomes uncertain with the lease. Raises what the database raises when it is away;
+    that one is held as uncertain with an event, and never sent again. Raises what the database raises when it is away;
     recording the same results again then is safe.
     """
     for start in range(0, len(results), BATCH):
@@ -48,10 +48,25 @@ def _halving(connector_id: int, bind_no: int, results: Sequence[SubmitResult]) -
     except Exception as error:
         if len(results) == 1:
             log.error("result_not_recorded", part=str(results[0].part_id), error=repr(error))
+            _hold(results[0], error)
             return
         middle = len(results) // 2
         _halving(connector_id, bind_no, results[:middle])
         _halving(connector_id, bind_no, results[middle:])
+
+
+@retried()
+def _hold(result: SubmitResult, error: Exception) -> None:
+    """What cannot be written must not stay claimed for ever: it waits for a receipt, then ends as UNKNOWN."""
+    with transaction.atomic():
+        now = rows.database_now()
+        for part in rows.lock_parts([result.part_id]).values():
+            until = part.expires_at or now + retry.HOLD_WITHOUT_VALIDITY
+            columns = (("uncertain_until", "timestamptz"), ("attempts", "smallint"))
+            held = status.move(Status.UNCERTAIN, {part.id: (until, retry.RESENDS)}, columns=columns)
+            data = {"kind": str(result.kind), "provider_id": result.provider_id[:65], "error": repr(error)[:300]}
+            if held:
+                rows.keep_events([rows.Event(part.message_id, part.id, "result_not_recorded", data)], at=now)
 
 
 @retried()

@@ -29,6 +29,7 @@ log = structlog.get_logger(__name__)
 RECORD = Job("messaging.record_line_events", queue=Work.EVENTS)
 # A PDU that fails five times over two hours fails by itself, not by its surroundings.
 TRIES = 5
+TOGETHER = 4  # batches a transaction, so at most 2,000 PDUs: well under the statement timeout
 RETRY = (5, 60, 600, 3600)
 OnText = Callable[[list[TextPdu]], None]
 _TRANSIENT = (OperationalError, InterfaceError)
@@ -52,6 +53,11 @@ def record_line_events(batch_ids: Collection[UUID], *, on_text: OnText) -> int:
     the culprit stands alone: the others are recorded, it is tried again and after five tries left as dead with its
     error. Raises what the database raises when it is away; batches that another process holds are passed over.
     """
+    ids = list(batch_ids)
+    return sum(_record_group(ids[start : start + TOGETHER], on_text) for start in range(0, len(ids), TOGETHER))
+
+
+def _record_group(batch_ids: Sequence[UUID], on_text: OnText) -> int:
     try:
         return _record(batch_ids, on_text)
     except _TRANSIENT:

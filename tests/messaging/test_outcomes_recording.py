@@ -306,7 +306,7 @@ def test_a_failed_part_of_three_refunds_itself_alone_and_the_message_ends_with_t
     assert len(told(message)) == 1
 
 
-def test_one_broken_result_does_not_hold_back_the_others(cast, monkeypatch):
+def test_one_broken_result_does_not_hold_back_the_others_and_is_never_sent_again(cast):
     line = bind(cast)
     good, bad = taken(cast, line), taken(cast, line)
     type(bad).objects.filter(id=bad.id).update(charge=derive(bad.id, 77))
@@ -314,8 +314,12 @@ def test_one_broken_result_does_not_hold_back_the_others(cast, monkeypatch):
         line.record(
             line.result(derive(good.id, 1), SendKind.PERMANENT), line.result(derive(bad.id, 1), SendKind.PERMANENT)
         )
-    assert [state_of(good), state_of(bad)] == [Status.REJECTED, Status.SUBMITTING]
+    assert [state_of(good), state_of(bad)] == [Status.REJECTED, Status.UNCERTAIN]
+    assert MessageEvent.objects.get().kind == "result_not_recorded"
     assert cast.balance == 99
+    Part.objects.filter(message_id=bad.id).update(uncertain_until=past())
+    sweep.resolve_uncertain()
+    assert state_of(bad) == Status.UNKNOWN
 
 
 def test_an_account_that_pays_on_delivery_is_refunded_when_the_network_fails():
