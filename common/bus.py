@@ -4,6 +4,7 @@ What is published here is a hint; the row behind it is committed already. So a b
 delay (the relay and the table path pick the row up), never a message and never an answer.
 """
 
+import contextlib
 import queue
 import threading
 import time
@@ -47,7 +48,7 @@ class Publisher:
 
     def __init__(self, url: str) -> None:
         self._url = url
-        self._line: queue.Queue[Letter] = queue.Queue(LINE)
+        self._line: queue.Queue[Letter | None] = queue.Queue(LINE)
         self._closing = threading.Event()
         self._connection: Connection | None = None
         self._producer: Producer | None = None
@@ -77,6 +78,8 @@ class Publisher:
     def close(self, timeout: float = 5.0) -> None:
         """Publish what waits, at most `timeout` seconds, then disconnect."""
         self._closing.set()
+        with contextlib.suppress(queue.Full):
+            self._line.put_nowait(None)  # wakes the thread
         self._thread.join(timeout)
 
     def _run(self) -> None:
@@ -86,7 +89,8 @@ class Publisher:
             except queue.Empty:
                 self._beat()
                 continue
-            self._carry(letter)
+            if letter is not None:
+                self._carry(letter)
         self._disconnect()
 
     def _carry(self, letter: Letter) -> None:

@@ -17,6 +17,8 @@ from celery.worker import state as celery_state
 from django.conf import settings
 
 from common import bus
+from common.jobs import Job, enqueue
+from common.queues import Work
 from workers.binds.service import BindService
 from workers.deliveries import process as deliveries
 from workers.simulator import SimulatorConfig, SimulatorThread
@@ -25,7 +27,8 @@ log = structlog.get_logger(__name__)
 
 CELERY_THREADS = 4
 START_LIMIT = 20.0  # seconds for one part to come up
-STOP_LIMIT = 40.0  # seconds for one part to end: a bind drains its window for at most 30
+STOP_LIMIT = 50.0  # seconds for one part to end: a bind drains its window for at most 30 and then says good-bye
+_WAKE_UP = Job("schedule.expire_due", Work.SCHEDULE)  # a tick that may run at any time
 
 
 class Part:
@@ -84,6 +87,7 @@ class CeleryWorker:
     def stop(self) -> None:
         """Finish running tasks and end."""
         celery_state.should_stop = 0
+        enqueue(_WAKE_UP)  # Celery looks at should_stop only when its transport has something, or after 2 s
         self._thread.join(STOP_LIMIT)
         celery_state.should_stop = None
 

@@ -1,10 +1,15 @@
 """Carrier binds: long-lived SMPP sessions that carry what routing gave their connector.
 
-service     which connectors this process serves, heartbeats, orderly stop
-hints       the broker thread: bodies of part ids per connector and lane
-lanes       ids waiting in memory, by lane, with pauses
-bind        one session: lease, connect, claim, write, answers
-pace        how fast: TPS, and the rate learned from throttling
-submission  a claimed part as submit_sm
-recorder    answers to outcomes, deliver_sm to receipts, in batches
+service       which connectors this process serves, heartbeats, orderly stop
+runner        the binds of one connector, with what they share
+hints         the broker thread: bodies of part ids per connector and lane
+lanes, table  ids waiting in memory by lane, with pauses; which lanes have rows that no hint came for
+carrier_bind  one bind, put together of:
+  tenure        its lease
+  link, link_keeper   connecting, and again
+  claiming, ready     what is claimed and not written
+  feeder, writer, submission, pace   keeping the window full, as fast as we may
+  answers, verdict, flights          what the carrier says, and what it means
+  recorder      answers to outcomes, deliver_sm to receipts, in batches
+  report        what people read of it
 """

@@ -5,9 +5,10 @@ others. Losing every queue costs two seconds: a lane without hints is claimed fr
 """
 
 import contextlib
-import os
-import select
+import selectors
+import socket
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -21,7 +22,7 @@ from common.bus import durable_queue, transport_options
 log = structlog.get_logger(__name__)
 
 PREFETCH = 32  # bodies a lane
-POLL = 0.01  # seconds; only the in-memory broker needs to be asked
+POLL = 0.05  # seconds; only the in-memory broker needs to be asked
 TICK = 1.0  # seconds between heartbeat checks
 Settle = Callable[[bool], None]
 OnBody = Callable[[str, list[UUID], Settle], None]
@@ -32,11 +33,12 @@ class HintConsumer:
 
     def __init__(self, url: str, on_body: OnBody) -> None:
         self._url, self._on_body = url, on_body
+        self._in_memory = url.startswith("memory")
         self._wanted: set[str] = set()
         self._commands: deque[Callable[[], None]] = deque()
-        self._wake_read, self._wake_write = os.pipe()
-        os.set_blocking(self._wake_read, False)
-        os.set_blocking(self._wake_write, False)
+        self._awake, self._alarm = socket.socketpair()
+        self._awake.setblocking(False)
+        self._alarm.setblocking(False)
         self._closing = threading.Event()
         self._consumers: dict[str, Consumer] = {}
         self._channel: Any = None
@@ -69,47 +71,58 @@ class HintConsumer:
         self._wake()
 
     def _wake(self) -> None:
-        with contextlib.suppress(BlockingIOError, OSError):  # a full pipe wakes as well
-            os.write(self._wake_write, b"!")
+        with contextlib.suppress(OSError):  # full wakes as well, closed needs no waking
+            self._alarm.send(b"!")
 
     def _run(self) -> None:
         pause = 0.1
         while not self._closing.is_set():
+            began = time.monotonic()
             try:
-                with Connection(
-                    self._url, heartbeat=10, connect_timeout=3, transport_options=transport_options(self._url)
-                ) as connection:
-                    connection.connect()
-                    self._serve(connection)
-                    pause = 0.1
+                self._connect_and_serve()
             except Exception as error:  # whatever the transport raises: connect again, the table is the record
                 log.warning("hints_reconnect", error=str(error))
+                pause = min(pause * 2, 5.0) if time.monotonic() - began < 5.0 else 0.1
                 self._closing.wait(pause)
-                pause = min(pause * 2, 5.0)
             finally:
+                # Bodies of the old channel are the broker's again; a tag is good on its own channel only.
                 self._channel, self._consumers = None, {}
                 self._generation += 1
-        os.close(self._wake_read)
-        os.close(self._wake_write)
+        self._awake.close()
+        self._alarm.close()
 
-    def _serve(self, connection: Connection) -> None:
-        self._channel = connection.channel()
-        in_memory = self._url.startswith("memory")
-        if not in_memory:
-            self._channel.basic_qos(0, PREFETCH, False)  # RabbitMQ: for each consumer
-        self._align()
+    def _connect_and_serve(self) -> None:
+        options = transport_options(self._url)
+        with Connection(self._url, heartbeat=10, connect_timeout=3, transport_options=options) as connection:
+            connection.connect()
+            self._channel = connection.channel()
+            if not self._in_memory:
+                self._channel.basic_qos(0, PREFETCH, False)  # RabbitMQ: for each consumer
+            self._align()
+            self._serve_in_memory(connection) if self._in_memory else self._serve(connection)
+
+    def _serve_in_memory(self, connection: Connection) -> None:
         while not self._closing.is_set():
             self._obey()
-            if in_memory:
-                self._drain(connection, POLL)
-                continue
-            readable, _, _ = select.select([connection.fileno(), self._wake_read], [], [], TICK)
-            if not readable:
-                connection.heartbeat_check()
-            if self._wake_read in readable:
-                with contextlib.suppress(BlockingIOError):
-                    os.read(self._wake_read, 4096)
-            self._drain(connection, 0.0005)
+            self._drain(connection, POLL)
+
+    def _serve(self, connection: Connection) -> None:
+        with selectors.DefaultSelector() as selector:
+            selector.register(connection.connection.sock, selectors.EVENT_READ)
+            selector.register(self._awake, selectors.EVENT_READ)
+            beat = time.monotonic()
+            while not self._closing.is_set():
+                self._obey()
+                if any(key.fileobj is self._awake for key, _ in selector.select(TICK)):
+                    self._quieten()
+                self._drain(connection, 0.0005)
+                if time.monotonic() - beat >= TICK:
+                    connection.heartbeat_check()
+                    beat = time.monotonic()
+
+    def _quieten(self) -> None:
+        with contextlib.suppress(BlockingIOError):
+            self._awake.recv(4096)
 
     def _drain(self, connection: Connection, timeout: float) -> None:
         with contextlib.suppress(TimeoutError):
@@ -137,14 +150,13 @@ class HintConsumer:
         def receive(body: Any, message: Any) -> None:
             try:
                 ids = [UUID(text) for text in body["ids"]]
-            except (TypeError, KeyError, ValueError, AttributeError):
-                log.error("undecodable_hint", queue=name)
-                message.reject(requeue=False)
+            except (TypeError, KeyError, ValueError, AttributeError) as error:
+                _reject(message, error)
                 return
 
             def settle(done: bool) -> None:
                 def act() -> None:
-                    if generation == self._generation:  # a tag is good on its own channel only
+                    if generation == self._generation:
                         message.ack() if done else message.requeue()
 
                 self._command(act)
@@ -155,5 +167,6 @@ class HintConsumer:
 
 
 def _reject(message: Any, error: Exception) -> None:
-    log.error("undecodable_hint", error=str(error))
+    """Poison: no claim could come of it; the rows are found in the table."""
+    log.error("undecodable_hint", error=repr(error))
     message.reject(requeue=False)

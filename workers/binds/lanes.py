@@ -1,28 +1,45 @@
-"""Part ids that wait in memory for a window slot, by lane."""
+"""Part ids that wait in memory for a window slot, by lane, and which lanes have rows in the table."""
 
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from itertools import cycle
 from uuid import UUID
 
 from common.queues import Lane
 
-# Of every 21 turns otp has 16, transactional 4, bulk 1, and otp is asked first whenever it has something: it
-# is small by definition (only flagged clients reach it) and must not wait behind a campaign.
+# otp is asked first whenever it has something: it is small by definition (only flagged clients reach it) and
+# must not wait behind a campaign. The others by turns, four to one.
 TURNS = (Lane.TRANSACTIONAL,) * 4 + (Lane.BULK,)
-SILENCE = 2.0  # seconds without a hint after which a lane is claimed from the table
+SILENCE = 2.0  # seconds without a hint after which a lane is looked for in the table
+OVERDUE = 15.0  # seconds after which it is looked for although hints keep coming: one of them may have been lost
 MESSAGE_SHIFT = 51  # ids of one message's parts differ in their low 51 bits only (common.ids.derive)
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Body:
-    """One AMQP body: acked when the last of its ids is claimed."""
+    """One AMQP body: acked when the claim of its last id has committed."""
 
     ids: deque[UUID]
     settle: Callable[[bool], None]  # True: ack, False: give back
     received: float
+    claiming: int = 0  # ids taken out of it, whose claim has not ended
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """Ids on their way into a claim, with the bodies that they came from."""
+
+    ids: list[UUID]
+    pieces: list[tuple[Body, list[UUID]]]
+
+    def claimed(self) -> None:
+        """The claim has committed: bodies without anything left are acked."""
+        for body, ids in self.pieces:
+            body.claiming -= len(ids)
+            if not body.ids and not body.claiming:
+                body.settle(True)
 
 
 @dataclass(slots=True)
@@ -37,28 +54,42 @@ class LaneBuffer:
 
     def add(self, body: Body) -> None:
         """A body arrived."""
+        self.heard = body.received
+        if not body.ids:
+            body.settle(True)
+            return
         self.bodies.append(body)
         self.waiting += len(body.ids)
-        self.heard = body.received
 
-    def take(self, limit: int) -> tuple[list[UUID], list[Body]]:
-        """Up to `limit` ids in order, never cutting a message that fits, and the bodies that they used up."""
-        ids: list[UUID] = []
-        spent: list[Body] = []
-        while self.bodies and len(ids) < limit:
-            body = self.bodies[0]
-            while body.ids and (len(ids) < limit or _same_message(ids[-1], body.ids[0])):
-                ids.append(body.ids.popleft())
+    def take(self, limit: int) -> Taken:
+        """Up to `limit` ids in order, never cutting a message that fits."""
+        taken = Taken([], [])
+        while self.bodies and len(taken.ids) < limit:
+            body, piece = self.bodies[0], []
+            while body.ids and (len(taken.ids) < limit or _same_message(taken.ids[-1], body.ids[0])):
+                piece.append(body.ids.popleft())
+                taken.ids.append(piece[-1])
+            body.claiming += len(piece)
+            taken.pieces.append((body, piece))
             if not body.ids:
-                spent.append(self.bodies.popleft())
-        self.waiting -= len(ids)
-        return ids, spent
+                self.bodies.popleft()
+        self.waiting -= len(taken.ids)
+        return taken
+
+    def put_back(self, taken: Taken) -> None:
+        """The claim failed: the ids wait again, at the place where they were."""
+        for body, ids in reversed(taken.pieces):
+            body.claiming -= len(ids)
+            if not any(other is body for other in self.bodies):
+                self.bodies.appendleft(body)
+            body.ids.extendleft(reversed(ids))
+            self.waiting += len(ids)
 
     def give_back(self, held_since: float) -> None:
         """Return bodies that were held unclaimed since before `held_since`, so that others may have them."""
         kept: deque[Body] = deque()
         for body in self.bodies:
-            if body.received < held_since:
+            if body.received < held_since and not body.claiming:
                 self.waiting -= len(body.ids)
                 body.settle(False)
             else:
@@ -69,7 +100,7 @@ class LaneBuffer:
         """The carrier asks for less: pause, longer each time it asks again within twice the pause."""
         if now < self.paused_until:
             return
-        again = now - self.paused_until < 2 * self.pause
+        again = self.pause > 0 and now - self.paused_until < 2 * self.pause
         self.pause = min(self.pause * 2, at_most) if again else at_least
         self.paused_until = now + self.pause
 
@@ -81,45 +112,68 @@ class Lanes:
         self._clock = clock
         self.buffers = {lane: LaneBuffer() for lane in Lane}
         self._turns = cycle(TURNS)
-        self._polled = dict.fromkeys(Lane, float("-inf"))
+        self._stirred: set[Lane] = set()
+        self._looked = dict.fromkeys(Lane, float("-inf"))
 
     def add(self, lane: Lane, body: Body) -> None:
         """A body of hints arrived."""
         self.buffers[lane].add(body)
 
-    def pick(self) -> Lane | None:
-        """The lane whose hints are to be claimed next, None when all are empty or paused."""
+    def pick(self) -> tuple[Lane, bool] | None:
+        """The lane to be claimed next and whether from the table; None when all are empty or paused."""
         now = self._clock()
-        open_lanes = {lane for lane, buffer in self.buffers.items() if buffer.waiting and now >= buffer.paused_until}
-        if Lane.OTP in open_lanes:
-            return Lane.OTP
-        if not open_lanes:
+        lanes = [
+            lane
+            for lane, buffer in self.buffers.items()
+            if (buffer.waiting or lane in self._stirred) and now >= buffer.paused_until
+        ]
+        if not lanes:
             return None
-        return next(lane for lane in self._turns if lane in open_lanes)
+        lane = Lane.OTP if Lane.OTP in lanes else next(lane for lane in self._turns if lane in lanes)
+        return lane, lane in self._stirred
 
-    def silent(self) -> Lane | None:
-        """A lane to claim from the table: no hint and no look for SILENCE seconds. The look is counted."""
+    # -- the table
+
+    def quiet(self) -> list[Lane]:
+        """Lanes that should be looked for in the table."""
         now = self._clock()
-        for lane, buffer in self.buffers.items():
-            quiet = now - max(buffer.heard, self._polled[lane]) >= SILENCE
-            if quiet and not buffer.waiting and now >= buffer.paused_until:
-                self._polled[lane] = now
-                return lane
-        return None
+        return [lane for lane, buffer in self.buffers.items() if self._is_due(lane, buffer, now)]
 
-    def look_again(self, lane: Lane) -> None:
-        """The table gave as much as was asked for: there may be more, do not wait."""
-        self._polled[lane] = float("-inf")
-        self.buffers[lane].heard = float("-inf")
+    def _is_due(self, lane: Lane, buffer: LaneBuffer, now: float) -> bool:
+        if lane in self._stirred or now < buffer.paused_until:
+            return False
+        silent = not buffer.waiting and now - buffer.heard >= SILENCE
+        return silent or now - self._looked[lane] >= OVERDUE
+
+    def looked(self, lanes: Iterable[Lane]) -> None:
+        """These were looked for just now."""
+        self._looked.update(dict.fromkeys(lanes, self._clock()))
+
+    def stir(self, lanes: Iterable[Lane] = tuple(Lane)) -> None:
+        """The table has, or may have, rows of these lanes: claim from there until it gives no more."""
+        self._stirred.update(lanes)
+
+    def settled(self, lane: Lane) -> None:
+        """The table gave less than was asked for."""
+        self._stirred.discard(lane)
+        self._looked[lane] = self._clock()
+
+    # -- pauses
 
     def is_paused(self, lane: str) -> bool:
         """Whether the carrier wants a pause of this lane."""
-        return self._clock() < self.buffers[Lane(lane)].paused_until
+        until = self.buffers[Lane(lane)].paused_until
+        return until > 0.0 and self._clock() < until
 
-    def next_pause_end(self) -> float | None:
-        """When the next pause ends (monotonic), None without one."""
-        ends = [b.paused_until for b in self.buffers.values() if b.paused_until > self._clock()]
-        return min(ends, default=None)
+    def pause_left(self) -> float | None:
+        """Seconds until the next pause ends, None without one."""
+        now = self._clock()
+        return min((b.paused_until - now for b in self.buffers.values() if b.paused_until > now), default=None)
+
+    def give_back(self, held_since: float = float("inf")) -> None:
+        """Return hints that were held since before, all by default."""
+        for buffer in self.buffers.values():
+            buffer.give_back(held_since)
 
     @property
     def waiting(self) -> int:

@@ -5,6 +5,7 @@ import ssl
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 from connectors.models import BindMode
 from connectors.snapshot import ConnectorView
@@ -23,6 +24,7 @@ _BINDS = {
 CREDENTIAL_FAULTS = {CommandStatus.ESME_RINVPASWD, CommandStatus.ESME_RINVSYSID, CommandStatus.ESME_RBINDFAIL}
 CREDENTIAL_TRIES, CREDENTIAL_PAUSE = 3, 900.0
 ALREADY_BOUND_EXTRA = 10.0  # seconds beyond the peer's inactivity timer
+TICK = 0.5  # seconds between looks at the timers of a session, which are whole seconds
 LADDER = (1, 2, 5, 10, 20, 40, 80, 160, 300)
 
 
@@ -60,18 +62,22 @@ class Backoff:
         self.tries = self.refusals = 0
 
 
-async def bind(view: ConnectorView, on_events: Callable[[list[Event]], None]) -> stream.Connection:
-    """Connect and bind; raises OSError, TimeoutError, SessionError or BindRefused. Nothing stays open on failure."""
+async def bind(view: ConnectorView, on_events: Callable[[stream.Connection, list[Event]], None]) -> stream.Connection:
+    """Connect and bind; raises OSError, TimeoutError, SessionError or BindRefused. Nothing stays open on failure.
+
+    `on_events` gets the connection as well: what comes right behind the carrier's answer comes before we return.
+    """
     tls = _tls(view) if view.use_tls else None
     connection = await stream.connect(
         view.host,
         view.port,
         config=_config(view),
-        on_events=on_events,
         ssl=tls,
         server_hostname=(view.tls_server_name or view.host) if tls else None,
         timeout=view.connect_timeout,
+        limits=stream.StreamLimits(tick_seconds=TICK),
     )
+    connection.on_events = partial(on_events, connection)
     try:
         request = _BINDS[BindMode(view.bind_mode)](
             system_id=view.system_id,

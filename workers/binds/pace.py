@@ -35,6 +35,11 @@ class Meter:
         recent = sum(n for second, n in self._seconds.items() if second >= now - MEASURE)
         return recent / min(MEASURE, max(1.0, now - self._began))
 
+    @property
+    def ahead(self) -> int:
+        """How many parts may be held beyond the free window slots."""
+        return int(self.rate * AHEAD)
+
 
 class Pace:
     """Tokens for submit_sm of one connector, shared by its binds in this process."""
@@ -51,13 +56,17 @@ class Pace:
         self.retry_at = 0.0
 
     @property
-    def ahead(self) -> int:
-        """How many parts a bind may hold beyond its free window slots."""
-        return int(self.meter.rate * AHEAD)
+    def limited(self) -> bool:
+        """Whether anything but the window holds us back."""
+        return bool(self.tps) or self.ceiling is not None
+
+    def wants(self, wanted: int) -> bool:
+        """Whether `wanted` submissions need TPS tokens that may be there by now."""
+        return bool(self.tps) and self.tokens < wanted and self._clock() >= self.retry_at
 
     def refill(self, wanted: int) -> None:
         """Take TPS tokens for `wanted` submissions; blocks for one Redis round trip, so call it in a thread."""
-        if self.tps and self.tokens < wanted and self._clock() >= self.retry_at:
+        if self.wants(wanted):
             # At most 50 ms worth is banked: what is not used is lost to the other processes.
             share = max(1, int(self.tps * AHEAD))
             grant = self._pacer.take(

@@ -5,8 +5,12 @@ A deliver_sm is answered only after its row is committed (reliability P7).
 """
 
 import asyncio
+import time
 from collections import deque
 from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import islice
+from uuid import UUID
 
 import structlog
 
@@ -14,7 +18,9 @@ from messaging import outcomes, receipts
 from messaging.outcomes import SubmitResult
 from smpp import codec
 from smpp.constants import CommandStatus
+from smpp.errors import PduError
 from smpp.pdu import DataSm, DeliverSm
+from workers.binds.background import lasting
 from workers.database import DatabaseThreads
 
 log = structlog.get_logger(__name__)
@@ -22,10 +28,10 @@ log = structlog.get_logger(__name__)
 LINGER = 0.02  # seconds that the first result of a batch waits at most
 BATCH = 500
 BACKLOG = 5_000  # results waiting for the database beyond which binds stop writing
-RETRY_MAX = 5.0  # seconds between tries while the database is away
+RETRY_MAX = 1.0  # seconds between tries while the database is away: below the grace of a part in doubt
 RECEIPT_PATIENCE = 8.0  # seconds; then the carrier is told to send again later (its own timer is mostly 10-30 s)
 Line = DeliverSm | DataSm
-Answer = Callable[[Line, int], None]
+Answer = Callable[[int], None]
 
 
 class ResultRecorder:
@@ -36,12 +42,16 @@ class ResultRecorder:
         self._results: deque[SubmitResult] = deque()
         self._wake = asyncio.Event()
         self._closing = False
-        self._task = asyncio.create_task(self._run(), name=f"results {connector_id}/{bind_no}")
+        self._task = lasting(self._run, f"results {connector_id}/{bind_no}")
 
     @property
     def full(self) -> bool:
         """The database lags: write nothing new."""
         return len(self._results) >= BACKLOG
+
+    def waiting(self) -> set[UUID]:
+        """Ids of the parts whose results are not committed yet."""
+        return {result.part_id for result in self._results}
 
     def add(self, result: SubmitResult) -> None:
         """One result; recorded soon."""
@@ -65,41 +75,54 @@ class ResultRecorder:
                 continue
             if len(self._results) < BATCH and not self._closing:
                 await asyncio.sleep(LINGER)
-            await self._record([self._results[i] for i in range(min(BATCH, len(self._results)))])
+            await self._record(list(islice(self._results, BATCH)))
 
     async def _record(self, batch: list[SubmitResult]) -> None:
         pause = 0.1
-        while True:
-            try:
-                await self._database.run(
-                    outcomes.record, connector_id=self._connector_id, bind_no=self._bind_no, results=batch
-                )
-                break
-            except Exception:  # any fault of the store: the results are facts, keep them and try again
-                log.exception("results_not_recorded", connector=self._connector_id, count=len(batch))
-                await asyncio.sleep(pause)
-                pause = min(pause * 2, RETRY_MAX)
+        while not await self._recorded(batch):
+            await asyncio.sleep(pause)
+            pause = min(pause * 2, RETRY_MAX)
         for _ in batch:
             self._results.popleft()
 
+    async def _recorded(self, batch: list[SubmitResult]) -> bool:
+        where = {"connector_id": self._connector_id, "bind_no": self._bind_no}
+        try:
+            await self._database.run(outcomes.record, **where, results=batch)
+        except Exception as error:  # any fault of the store: the results are facts, keep them and try again
+            log.warning("results_not_recorded", **where, count=len(batch), error=repr(error))
+            return False
+        return True
+
+
+@dataclass(frozen=True, slots=True)
+class _Stored:
+    frame: bytes
+    answer: Answer
+
 
 class LineRecorder:
-    """Stores deliver_sm and data_sm of one bind, then answers them."""
+    """Stores deliver_sm and data_sm of one bind, then answers them on the session over which they came."""
 
-    def __init__(self, database: DatabaseThreads, *, connector_id: int, bind_no: int, answer: Answer) -> None:
+    def __init__(self, database: DatabaseThreads, *, connector_id: int, bind_no: int) -> None:
         self._database, self._connector_id, self._bind_no = database, connector_id, bind_no
-        self._answer = answer
-        self._lines: deque[Line] = deque()
+        self._lines: deque[_Stored] = deque()
         self._wake = asyncio.Event()
         self._closing = False
-        self._task = asyncio.create_task(self._run(), name=f"lines {connector_id}/{bind_no}")
+        self._task = lasting(self._run, f"lines {connector_id}/{bind_no}")
 
-    def add(self, line: Line) -> None:
+    def add(self, line: Line, answer: Answer) -> None:
         """One PDU of the carrier; at the limit the carrier is asked to send it again."""
-        if len(self._lines) >= BACKLOG:
-            self._answer(line, CommandStatus.ESME_RMSGQFUL)
+        if len(self._lines) >= BACKLOG or self._closing:
+            answer(CommandStatus.ESME_RMSGQFUL)
             return
-        self._lines.append(line)
+        try:
+            frame = codec.encode(line, lenient=True)
+        except PduError as error:
+            log.error("line_not_kept", connector=self._connector_id, error=str(error))
+            answer(CommandStatus.ESME_RX_P_APPN)
+            return
+        self._lines.append(_Stored(frame, answer))
         self._wake.set()
 
     async def close(self, patience: float) -> None:
@@ -117,21 +140,24 @@ class LineRecorder:
                 await self._wake.wait()
                 continue
             batch = [self._lines.popleft() for _ in range(min(BATCH, len(self._lines)))]
-            status = await self._store(batch)
+            status = await self._store([line.frame for line in batch])
             for line in batch:
-                self._answer(line, status)
+                line.answer(status)
 
-    async def _store(self, batch: list[Line]) -> int:
-        deadline = asyncio.get_running_loop().time() + RECEIPT_PATIENCE
-        frames = [codec.encode(line, lenient=True) for line in batch]
+    async def _store(self, frames: list[bytes]) -> int:
+        deadline = time.monotonic() + RECEIPT_PATIENCE
         pause = 0.1
-        while True:
-            try:
-                await self._database.run(receipts.store, self._connector_id, self._bind_no, frames)
-                return CommandStatus.ESME_ROK
-            except Exception:  # any fault of the store: not stored means not acknowledged
-                log.exception("lines_not_stored", connector=self._connector_id, count=len(batch))
-            if asyncio.get_running_loop().time() + pause > deadline:
+        while not await self._stored(frames):
+            if time.monotonic() + pause > deadline:
                 return CommandStatus.ESME_RX_T_APPN
             await asyncio.sleep(pause)
-            pause *= 2
+            pause = min(pause * 2, RETRY_MAX)
+        return CommandStatus.ESME_ROK
+
+    async def _stored(self, frames: list[bytes]) -> bool:
+        try:
+            await self._database.run(receipts.store, self._connector_id, self._bind_no, frames)
+        except Exception as error:  # any fault of the store: not stored means not acknowledged
+            log.warning("lines_not_stored", connector=self._connector_id, count=len(frames), error=repr(error))
+            return False
+        return True

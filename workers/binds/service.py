@@ -1,74 +1,41 @@
 """The bind worker: serves every started SMPP connector, follows changes of settings, reports, stops in order."""
 
 import asyncio
-import contextlib
 import os
 import socket
-import time
 from collections import defaultdict
 from collections.abc import Iterable
-from datetime import timedelta
 from uuid import UUID
 
 import structlog
 from django.conf import settings
 
-from common.clock import utc_now
-from common.pacer import pacer
 from common.queues import Lane, submit_queue
-from connectors.models import BindState, Desired, Kind
+from connectors.models import Kind
 from connectors.snapshot import ConnectorView, connectors
-from workers.binds.carrier_bind import CarrierBind
+from workers.binds import report
+from workers.binds.background import end, lasting, within
 from workers.binds.hints import HintConsumer, Settle
-from workers.binds.lanes import Body, Lanes
-from workers.binds.pace import Pace
+from workers.binds.runner import ConnectorRunner
+from workers.binds.table import Place, lanes_with_rows
 from workers.database import DatabaseThreads
 
 log = structlog.get_logger(__name__)
 
 WATCH_EVERY = 1.0  # seconds between looks at the connectors' settings
+LISTEN_EVERY = 0.1  # seconds between looks at who wants hints
+LOOK_EVERY = 2.0  # seconds between looks into the table
 REPORT_EVERY = 3.0
-HELD_TOO_LONG = 300.0  # seconds after which an unclaimed hint is given back to its queue
-
-
-class ConnectorRunner:
-    """The binds of one connector in this process; they share lanes and pace."""
-
-    def __init__(self, view: ConnectorView, owner: str, database: DatabaseThreads) -> None:
-        self.view = view
-        self.lanes = Lanes()
-        self.pace = Pace(f"connector:{view.id}", view.tps, pacer())
-        self.binds = [
-            CarrierBind(view, number, owner=owner, lanes=self.lanes, pace=self.pace, database=database)
-            for number in range(1, view.binds + 1)
-        ]
-
-    def hint(self, lane: Lane, body: Body) -> None:
-        """Ids of parts that are queued for this connector."""
-        self.lanes.add(lane, body)
-        for bind in self.binds:
-            bind.wake()
-
-    def tick(self) -> None:
-        """Once a second: learn, and give back hints that nobody here could use."""
-        self.pace.adapt()
-        for buffer in self.lanes.buffers.values():
-            buffer.give_back(time.monotonic() - HELD_TOO_LONG)
-
-    async def stop(self) -> None:
-        """Stop all binds; hints go back to the broker."""
-        await asyncio.gather(*(bind.stop() for bind in self.binds))
-        for buffer in self.lanes.buffers.values():
-            buffer.give_back(float("inf"))
 
 
 class BindService:
-    """Runs on one event loop until `stop` is called."""
+    """Runs on one event loop until `stop` is called. `only`: names of connectors, all by default."""
 
     def __init__(self, *, only: Iterable[str] = ()) -> None:
         self._only = set(only)
         self._owner = f"{socket.gethostname()}:{os.getpid()}:{os.urandom(3).hex()}"
         self._runners: dict[int, ConnectorRunner] = {}
+        self._leaving: dict[int, asyncio.Task[None]] = {}
         self._queues: dict[str, tuple[int, Lane]] = {}
         self._stop = asyncio.Event()
 
@@ -76,17 +43,21 @@ class BindService:
         """Serve until `stop`; then drain and return."""
         self._loop = asyncio.get_running_loop()
         self._database = DatabaseThreads(settings.BINDS_DATABASE_THREADS)
+        # Renewals must not wait behind claims and results: a lease that ends takes its session down.
+        self._lease_database = DatabaseThreads(1)
         self._hints = HintConsumer(settings.BROKER_URL, self._on_body)
         self._hints.start()
-        reporter = asyncio.create_task(self._report_for_ever(), name="bind reports")
+        tasks = [
+            lasting(self._watch_for_ever, "bind settings"),
+            lasting(self._listen_for_ever, "bind queues"),
+            lasting(self._look_for_ever, "bind table"),
+            lasting(self._report_for_ever, "bind reports"),
+        ]
         try:
-            while not self._stop.is_set():
-                await self._watch()
-                with contextlib.suppress(TimeoutError):
-                    async with asyncio.timeout(WATCH_EVERY):
-                        await self._stop.wait()
+            await self._stop.wait()
         finally:
-            await self._wind_down(reporter)
+            await end(tasks)
+            await self._wind_down()
 
     def stop(self) -> None:
         """Ask for an orderly end; safe from a signal and from another thread."""
@@ -98,6 +69,13 @@ class BindService:
 
     # -- which connectors
 
+    async def _watch_for_ever(self) -> None:
+        while not self._stop.is_set():
+            await self._watch()
+            for runner in self._runners.values():
+                runner.tick()
+            await within(self._stop, WATCH_EVERY)
+
     async def _watch(self) -> None:
         try:
             snapshot = await self._database.run(lambda: connectors())
@@ -105,104 +83,113 @@ class BindService:
             log.warning("settings_not_read", error=str(error))
             return
         wanted = {view.id: view for view in snapshot.by_id.values() if self._serves(view)}
-        gone = [i for i, runner in self._runners.items() if wanted.get(i) != runner.view]
-        if gone:
-            await asyncio.gather(*(self._drop(connector_id) for connector_id in gone))
+        for connector_id, runner in list(self._runners.items()):
+            view = wanted.get(connector_id)
+            if view is None or not runner.serves_like(view):
+                self._drop(connector_id)
         for connector_id, view in wanted.items():
-            if connector_id not in self._runners:
-                self._runners[connector_id] = ConnectorRunner(view, self._owner, self._database)
+            if connector_id not in self._runners and connector_id not in self._leaving:
+                self._runners[connector_id] = ConnectorRunner(
+                    view, self._owner, database=self._database, lease_database=self._lease_database
+                )
                 log.info("connector_started", connector=view.name, binds=view.binds)
-        self._listen()
-        for runner in self._runners.values():
-            runner.tick()
 
     def _serves(self, view: ConnectorView) -> bool:
-        named = not self._only or view.name in self._only
-        return named and view.kind == Kind.SMPP and view.active and view.desired == Desired.STARTED
+        return view.wanted and view.kind == Kind.SMPP and (not self._only or view.name in self._only)
+
+    def _drop(self, connector_id: int) -> None:
+        """Stop its binds beside the watching: draining takes its time, the other connectors go on."""
+        runner = self._runners.pop(connector_id)
+        self._listen()
+
+        async def leave() -> None:
+            try:
+                await runner.stop()
+                await self._report([runner])
+            finally:
+                del self._leaving[connector_id]
+
+        log.info("connector_stopping", connector=runner.view.name)
+        self._leaving[connector_id] = asyncio.create_task(leave(), name=f"leaving {runner.view.name}")
+
+    # -- what there is to do
+
+    async def _listen_for_ever(self) -> None:
+        while not self._stop.is_set():
+            self._listen()
+            await within(self._stop, LISTEN_EVERY)
 
     def _listen(self) -> None:
+        """Consume for those who can send and do not hold too much already."""
         queues = {
             submit_queue(runner.view.name, lane): (connector_id, lane)
             for connector_id, runner in self._runners.items()
+            if runner.wants_hints
             for lane in Lane
         }
         if queues != self._queues:
             self._queues = queues
             self._hints.listen(queues)
 
-    async def _drop(self, connector_id: int) -> None:
-        runner = self._runners.pop(connector_id)
-        self._listen()
-        await runner.stop()
-        await self._report([runner])
-
     def _on_body(self, queue: str, ids: list[UUID], settle: Settle) -> None:
         """In the broker's thread."""
         self._loop.call_soon_threadsafe(self._deliver, queue, ids, settle)
 
     def _deliver(self, queue: str, ids: list[UUID], settle: Settle) -> None:
-        from collections import deque
-
-        target = self._queues.get(queue)
-        runner = self._runners.get(target[0]) if target else None
-        if target is None or runner is None:
+        connector_id, lane = self._queues.get(queue, (0, Lane.BULK))
+        runner = self._runners.get(connector_id)
+        if runner is None:
             settle(False)
+        else:
+            runner.hint(lane, ids, settle)
+
+    async def _look_for_ever(self) -> None:
+        while not self._stop.is_set():
+            await within(self._stop, LOOK_EVERY)
+            await self._look()
+
+    async def _look(self) -> None:
+        asked: list[Place] = [
+            (connector_id, lane)
+            for connector_id, runner in self._runners.items()
+            if runner.ready_to_send
+            for lane in runner.lanes.quiet()
+        ]
+        try:
+            found = await self._database.run(lanes_with_rows, asked) if asked else []
+        except Exception as error:  # the store is away: look again
+            log.warning("table_not_read", error=str(error))
             return
-        runner.hint(target[1], Body(deque(ids), settle, time.monotonic()))
+        for connector_id, lanes in _by_connector(asked).items():
+            self._runners[connector_id].lanes.looked(lanes) if connector_id in self._runners else None
+        for connector_id, lanes in _by_connector(found).items():
+            if connector_id in self._runners:
+                self._runners[connector_id].stir(lanes)
 
     # -- what it says of itself
 
     async def _report_for_ever(self) -> None:
         while True:
             await asyncio.sleep(REPORT_EVERY)
-            await self._report(list(self._runners.values()))
+            await self._report(self._runners.values())
 
-    async def _report(self, runners: list[ConnectorRunner]) -> None:
-        rows = [self._row(runner, bind) for runner in runners for bind in runner.binds]
+    async def _report(self, runners: Iterable[ConnectorRunner]) -> None:
         try:
-            await self._database.run(_write_states, rows)
+            await self._database.run(report.write, [row for runner in runners for row in runner.states()])
         except Exception as error:  # only people read these rows
             log.info("states_not_written", error=str(error))
 
-    def _row(self, runner: ConnectorRunner, bind: CarrierBind) -> BindState:
-        report = bind.report
-        wait = report.next_try - time.monotonic()
-        return BindState(
-            connector_id=runner.view.id,
-            bind_no=bind.bind_no,
-            state=report.state,
-            since=report.since,
-            owner=self._owner,
-            last_error=report.last_error,
-            next_try_at=utc_now() + timedelta(seconds=wait) if wait > 0 else None,
-            window_used=bind.window_used,
-            rate=round(bind.meter.rate, 1),
-            submitted=report.submitted,
-            last_submit_at=report.last_submit,
-            last_receipt_at=report.last_receipt,
-            updated_at=utc_now(),
-        )
-
-    async def _wind_down(self, reporter: asyncio.Task[None]) -> None:
+    async def _wind_down(self) -> None:
         self._hints.listen(())
-        reporter.cancel()
-        runners, self._runners = list(self._runners.values()), {}
-        await asyncio.gather(*(runner.stop() for runner in runners))
-        await self._report(runners)
-        await self._loop.run_in_executor(None, self._hints.close)
-        await self._loop.run_in_executor(None, self._database.close)
+        for connector_id in list(self._runners):
+            self._drop(connector_id)
+        await asyncio.gather(*self._leaving.values(), return_exceptions=True)
+        for close in (self._hints.close, self._database.close, self._lease_database.close):
+            await self._loop.run_in_executor(None, close)
 
 
-def _write_states(rows: list[BindState]) -> None:
-    by_owner: dict[str, list[BindState]] = defaultdict(list)
-    for row in rows:
-        by_owner["standby" if row.state == "standby" else "mine"].append(row)
-    fields = [f.name for f in BindState._meta.concrete_fields if f.name not in ("id", "connector", "bind_no")]
-    # One that only stands by must not overwrite what the owner says.
-    BindState.objects.bulk_create(by_owner["standby"], ignore_conflicts=True)
-    BindState.objects.bulk_create(
-        by_owner["mine"],
-        update_conflicts=True,
-        unique_fields=["connector", "bind_no"],
-        update_fields=fields,
-    )
+def _by_connector(places: Iterable[Place]) -> dict[int, list[Lane]]:
+    found: dict[int, list[Lane]] = defaultdict(list)
+    for connector_id, lane in places:
+        found[connector_id].append(lane)
+    return found

@@ -23,12 +23,13 @@ def submit_sm(part: ClaimedPart, connector: ConnectorView, now: datetime, *, who
 
     Raises ValueError (gsm.UnencodableText is one) or smpp FieldError when it cannot be written this way.
     """
-    segment, coding = _segment(part, connector, whole)
-    header = bytes.fromhex(part.udh)
     pdu = _envelope(part, connector, now)
-    pdu.data_coding = coding
+    header = bytes.fromhex(part.udh)
     if part.total > 1 and not whole:
         header = _concatenate(pdu, part, connector, header)
+    encoding = Encoding(part.encoding)
+    pdu.data_coding = gsm.data_coding(encoding, flash=part.flash)
+    segment = _segment(part, encoding, connector, header, whole)
     if header:
         pdu.esm_class |= EsmClass.UDHI
     if whole:
@@ -65,19 +66,16 @@ def _validity(expires_at: datetime | None, connector: ConnectorView, now: dateti
     return ""
 
 
-def _segment(part: ClaimedPart, connector: ConnectorView, whole: bool) -> tuple[bytes, int]:
-    encoding = Encoding(part.encoding)
-    coding = gsm.data_coding(encoding, flash=part.flash)
+def _segment(part: ClaimedPart, encoding: Encoding, connector: ConnectorView, header: bytes, whole: bool) -> bytes:
     if encoding is Encoding.BINARY:
-        return _octets(part, whole), coding
+        return _octets(part, whole)
     text = part.content if part.total == 1 or whole else gsm.split(part.content, encoding)[part.seq - 1]
-    if encoding is Encoding.UCS2:
-        return gsm.encode_ucs2(text), coding
-    with_header = part.total > 1 and not whole and connector.long_messages != LongMessages.SAR
-    return _seven_bit(text, connector.default_alphabet, with_header), coding
+    if encoding is Encoding.GSM7:
+        return _seven_bit(text, connector.default_alphabet, header)
+    return gsm.encode(text, encoding)
 
 
-def _seven_bit(text: str, alphabet: str, with_header: bool) -> bytes:
+def _seven_bit(text: str, alphabet: str, header: bytes) -> bytes:
     """The text in what the SMSC takes for data_coding 0 (spec/smpp.md 5.3)."""
     if alphabet == Alphabet.LATIN1:
         return text.encode("latin-1")
@@ -85,8 +83,8 @@ def _seven_bit(text: str, alphabet: str, with_header: bool) -> bytes:
         return text.encode("ascii")
     septets = gsm.encode_unpacked(text)
     if alphabet == Alphabet.GSM_PACKED:
-        # Six octets of concatenation header leave one fill bit before the first septet (TS 23.040 9.2.3.24).
-        return gsm.pack7(septets, fill_bits=1 if with_header else 0)
+        # The first septet begins on a septet boundary after the header (TS 23.040 9.2.3.24).
+        return gsm.pack7(septets, fill_bits=gsm.fill_bits_after(len(header)))
     return septets
 
 

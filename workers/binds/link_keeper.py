@@ -1,0 +1,120 @@
+"""Keeping one bind up: connect while the lease is ours, wait longer after each failure."""
+
+import asyncio
+import time
+from collections.abc import Callable
+
+import structlog
+
+from smpp import events
+from smpp.errors import SessionError
+from smpp.stream import Connection
+from workers.binds import link
+from workers.binds.background import within
+from workers.binds.report import STANDBY
+from workers.binds.shared import Shared
+
+log = structlog.get_logger(__name__)
+
+STEADY = 60.0  # seconds bound after which the back-off begins anew
+OnEvents = Callable[[Connection, list[events.Event]], None]
+
+
+class LinkKeeper:
+    """At most one session; `on_change` hears when it comes up and when it has gone."""
+
+    def __init__(self, shared: Shared, *, on_events: OnEvents, on_change: Callable[[], None]) -> None:
+        self._view, self._bind_no, self._report = shared.view, shared.bind_no, shared.report
+        self._on_events, self._on_change = on_events, on_change
+        self._backoff = link.Backoff()
+        self._allowed, self._ending, self._down = asyncio.Event(), asyncio.Event(), asyncio.Event()
+        self.connection: Connection | None = None
+
+    @property
+    def up(self) -> Connection | None:
+        """The session when it is bound and open."""
+        connection = self.connection
+        return connection if connection is not None and not connection.closed else None
+
+    def allow(self) -> None:
+        """The lease is ours."""
+        self._allowed.set()
+
+    def forbid(self) -> None:
+        """The lease is not ours any more: what our buffers hold is dropped."""
+        self._allowed.clear()
+        if self.connection is not None:
+            self.connection.abort()
+        self._report.say(STANDBY)
+
+    async def keep(self) -> None:
+        """Connect, and again when the session ends; until `end`."""
+        while not self._ending.is_set():
+            await self._allowed.wait()
+            await within(self._ending, await self._one())
+
+    async def _one(self) -> float:
+        """One session from start to end; returns the seconds to wait before the next."""
+        self._report.say("connecting")
+        self._down.clear()
+        try:
+            connection = await link.bind(self._view, self._take)
+        except (OSError, TimeoutError, SessionError, link.BindRefused) as error:
+            return self._failed(error)
+        self._up(connection)
+        began = time.monotonic()
+        await self._down.wait()
+        if time.monotonic() - began > STEADY:
+            self._backoff.reset()
+        pause = self._backoff.failed(ConnectionError(), self._view)
+        if not self._ending.is_set() and self._allowed.is_set():
+            self._report.say("waiting", retry_in=pause)
+        return pause
+
+    def _failed(self, error: Exception) -> float:
+        pause = self._backoff.failed(error, self._view)
+        said = str(error) or repr(error)
+        log.warning("bind_failed", connector=self._view.name, bind=self._bind_no, error=said, retry_in=pause)
+        if self._allowed.is_set():
+            self._report.say("refused" if isinstance(error, link.BindRefused) else "waiting", said, pause)
+        return pause
+
+    def _up(self, connection: Connection) -> None:
+        if self._ending.is_set() or not self._allowed.is_set() or connection.closed:
+            connection.abort()  # too late
+            self._down.set()
+            return
+        self.connection = connection
+        connection.on_writable = self._on_change
+        self._report.say("bound")
+        log.info("bound", connector=self._view.name, bind=self._bind_no)
+        self._on_change()
+
+    def _take(self, connection: Connection, batch: list[events.Event]) -> None:
+        """Events of a session, also of one whose bind is not through yet."""
+        self._on_events(connection, batch)
+        if not isinstance(batch[-1], events.Closed) or connection is not self.connection:
+            return
+        reason = batch[-1].reason.name.lower()
+        if not self._ending.is_set():
+            log.warning("link_lost", connector=self._view.name, bind=self._bind_no, reason=reason)
+            self._report.say("waiting", f"link lost: {reason}")
+        self.connection = None
+        self._down.set()
+        self._on_change()
+
+    def end(self) -> None:
+        """Begin no further session."""
+        self._ending.set()
+
+    async def unbind(self, patience: float) -> None:
+        """Say good-bye to the carrier and close."""
+        connection = self.connection
+        if connection is None:
+            return
+        try:
+            async with asyncio.timeout(patience):
+                await connection.unbind()
+        except (TimeoutError, SessionError) as error:
+            log.info("unbind_unanswered", connector=self._view.name, error=str(error))
+        connection.close()

@@ -1,0 +1,68 @@
+"""Parts that a bind has claimed and not written yet, by lane, oldest first."""
+
+from collections import deque
+from collections.abc import Callable, Iterable
+from itertools import cycle
+from uuid import UUID
+
+from common.queues import Lane
+from messaging.claims import ClaimedPart
+from workers.binds.lanes import TURNS
+
+
+class Ready:
+    """All of one fence: what another owner may have taken is never among them."""
+
+    def __init__(self, is_paused: Callable[[str], bool]) -> None:
+        self.fence = 0
+        self._is_paused = is_paused
+        self._lanes: dict[str, deque[ClaimedPart]] = {lane.value: deque() for lane in Lane}
+        self._turns = cycle(TURNS)
+
+    def __len__(self) -> int:
+        return sum(len(line) for line in self._lanes.values())
+
+    @property
+    def writable(self) -> int:
+        """Parts of lanes without a pause."""
+        return sum(len(line) for lane, line in self._lanes.items() if line and not self._is_paused(lane))
+
+    def add(self, parts: Iterable[ClaimedPart]) -> None:
+        """Claimed just now, in order."""
+        for part in parts:
+            self._lanes[part.lane].append(part)
+
+    def put_back(self, parts: Iterable[ClaimedPart]) -> None:
+        """Thrown back by the carrier: they go first, in the order of their ids."""
+        for part in parts:
+            line = self._lanes[part.lane]
+            self._lanes[part.lane] = deque(sorted([part, *line], key=lambda other: other.part_id))
+
+    def next(self) -> ClaimedPart | None:
+        """The next part to be written: otp before all, the other lanes by turns; None when all wait or pause."""
+        lanes = [lane for lane, line in self._lanes.items() if line and not self._is_paused(lane)]
+        if not lanes:
+            return None
+        chosen = lanes[0]
+        if len(lanes) > 1:
+            chosen = Lane.OTP if Lane.OTP in lanes else next(lane for lane in self._turns if lane in lanes)
+        return self._lanes[chosen].popleft()
+
+    def siblings(self, part: ClaimedPart) -> list[ClaimedPart]:
+        """Take out the other parts of the same message."""
+        line = self._lanes[part.lane]
+        rest = [other for other in line if other.message_id == part.message_id]
+        for other in rest:
+            line.remove(other)
+        return rest
+
+    def take_all(self) -> list[ClaimedPart]:
+        """Everything, in order; nothing is left."""
+        parts = [part for line in self._lanes.values() for part in line]
+        for line in self._lanes.values():
+            line.clear()
+        return parts
+
+    def ids(self) -> set[UUID]:
+        """Ids of everything here."""
+        return {part.part_id for line in self._lanes.values() for part in line}

@@ -1,0 +1,67 @@
+"""What binds say of themselves, and the rows in which people read it."""
+
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from common.clock import utc_now
+from connectors.models import BindState
+
+STANDBY = "standby"  # somebody else holds the lease; his report counts
+
+
+@dataclass(slots=True)
+class Report:
+    """State (standby, connecting, bound, waiting, refused, stopped) and figures of one bind."""
+
+    state: str = STANDBY
+    since: datetime | None = None
+    last_error: str = ""
+    next_try: float = 0.0  # monotonic seconds
+    submitted: int = 0
+    last_submit: datetime | None = None
+    last_receipt: datetime | None = None
+
+    def say(self, state: str, error: str = "", retry_in: float = 0.0) -> None:
+        """Now it is so."""
+        if self.state != state:
+            self.state, self.since = state, utc_now()
+        if error:
+            self.last_error = error[:300]
+        self.next_try = time.monotonic() + retry_in if retry_in else 0.0
+
+
+def row(report: Report, *, connector_id: int, bind_no: int, owner: str, window_used: int, rate: float) -> BindState:
+    """The report as it is kept."""
+    wait, now = report.next_try - time.monotonic(), utc_now()
+    return BindState(
+        connector_id=connector_id,
+        bind_no=bind_no,
+        state=report.state,
+        since=report.since,
+        owner=owner,
+        last_error=report.last_error,
+        next_try_at=now + timedelta(seconds=wait) if wait > 0 else None,
+        window_used=window_used,
+        rate=round(rate, 1),
+        submitted=report.submitted,
+        last_submit_at=report.last_submit,
+        last_receipt_at=report.last_receipt,
+        updated_at=now,
+    )
+
+
+_FIELDS = [f.name for f in BindState._meta.concrete_fields if f.name not in ("id", "connector", "bind_no")]
+
+
+def write(rows: Iterable[BindState]) -> None:
+    """Keep the reports; one that only stands by does not overwrite what the owner says."""
+    listed = list(rows)
+    BindState.objects.bulk_create([row for row in listed if row.state == STANDBY], ignore_conflicts=True)
+    BindState.objects.bulk_create(
+        [row for row in listed if row.state != STANDBY],
+        update_conflicts=True,
+        unique_fields=["connector", "bind_no"],
+        update_fields=_FIELDS,
+    )
