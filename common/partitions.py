@@ -17,7 +17,8 @@ class CreatePartitionedModel(CreateModel):
     def database_forwards(self, app_label: str, schema_editor: Any, from_state: Any, to_state: Any) -> None:
         """Create the table, its DEFAULT partition and those of this month and the next three."""
         if schema_editor.connection.vendor != "postgresql":
-            return super().database_forwards(app_label, schema_editor, from_state, to_state)
+            super().database_forwards(app_label, schema_editor, from_state, to_state)
+            return
         plain = schema_editor.sql_create_table
         schema_editor.sql_create_table = plain + ' PARTITION BY RANGE ("id")'
         try:

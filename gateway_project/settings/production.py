@@ -11,7 +11,7 @@ DATABASES = {"default": env.db_url("DATABASE_URL")}
 DATABASES["default"].update(CONN_MAX_AGE=60, CONN_HEALTH_CHECKS=True)
 if DATABASES["default"]["ENGINE"].endswith("postgresql"):
     DATABASES["default"].setdefault("OPTIONS", {}).update(
-        connect_timeout=3,
+        connect_timeout=2,  # libpq's least; a host that is a black hole must not hold an answer
         # No wait without an end: locks 2 s, statements 5 s, a forgotten transaction 10 s. TCP keepalives find a
         # dead server within 10 s.
         options="-c lock_timeout=2s -c statement_timeout=5s -c idle_in_transaction_session_timeout=10s",
