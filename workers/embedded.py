@@ -87,7 +87,8 @@ class CeleryWorker:
     def stop(self) -> None:
         """Finish running tasks and end."""
         celery_state.should_stop = 0
-        enqueue(_WAKE_UP)  # Celery looks at should_stop only when its transport has something, or after 2 s
+        for _ in range(2):  # Celery's loop looks at should_stop when it gets something, and drains once more
+            enqueue(_WAKE_UP)
         self._thread.join(STOP_LIMIT)
         celery_state.should_stop = None
 
