@@ -11,7 +11,7 @@ import sys
 import tempfile
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -61,8 +61,8 @@ def embedded() -> Iterator[Gateway]:
 
 
 @contextlib.contextmanager
-def fleet() -> Iterator[Gateway]:
-    """Every part a process of its own on PostgreSQL, RabbitMQ and Redis; the database is made anew."""
+def fleet(only: Collection[str] = ()) -> Iterator[Gateway]:
+    """Every part (or `only` those) a process of its own on PostgreSQL, RabbitMQ and Redis; the database is new."""
     with _place() as environment:
         environment |= STORES | {
             "SECRET_KEY": "bench",
@@ -74,7 +74,8 @@ def fleet() -> Iterator[Gateway]:
         _fresh_database(STORES["DATABASE_URL"])
         _once(environment, [PYTHON, "manage.py", "migrate", "--verbosity=0"])
         _once(environment, [PYTHON, "manage.py", "provision_demo"])
-        yield from _run(environment, _commands(environment), STORES)
+        commands = {name: command for name, command in _commands(environment).items() if not only or name in only}
+        yield from _run(environment, commands, STORES)
 
 
 def _commands(environment: dict[str, str]) -> dict[str, list[str]]:

@@ -2,12 +2,19 @@
 
 import json
 from dataclasses import dataclass
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
+import redis
+from django.conf import settings
+
 from accounts.snapshot import accounts
 from billing.models import LedgerEntry, Reason
+from common.clock import utc_now
+from connectors.snapshot import connectors
 from messaging.models import IdempotencyKey, Message
+from routing.snapshot import routing_table
 from tests.api.lanes import Answer, Lane
 from tests.support import cast
 
@@ -59,10 +66,25 @@ def customer(credits: str = "100", **fields: Any) -> Customer:
     who = cast.customer(credits, **fields)
     key = cast.make_key(who.client)
     settle()
+    _forget_limits(who)
     return Customer(who, key)
 
 
+def _forget_limits(who: cast.Cast) -> None:
+    """Ids begin anew with each run's database, but the counts of a former run may still lie in Redis."""
+    if not settings.CACHE_URL.startswith("redis"):
+        return
+    today = utc_now().date()
+    days = [(today + timedelta(days=ahead)).isoformat() for ahead in (-1, 0, 1, 2)]
+    holders = [f"api:{who.client.pk}", f"account:{who.account.pk}"]
+    names = [f"pace:{holder}" for holder in holders] + [f"sum:{holder}:{day}" for holder in holders for day in days]
+    with redis.Redis.from_url(settings.CACHE_URL) as store:
+        store.delete(*names)
+
+
 def settle() -> None:
-    """The server's loop may not ask the database: bring its snapshot up to date from here."""
+    """The server's loop may not ask the database: bring its snapshots up to date from here."""
     cast.forget_snapshots()
     accounts()
+    connectors()
+    routing_table()

@@ -14,6 +14,12 @@ pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.both]
 MISSING = "to and content required"
 
 
+@pytest.fixture(scope="module")
+def who(database):
+    """One customer for all that is refused: nothing may change for him."""
+    return customer()
+
+
 def assert_refused(who, before, answer, status, error=None):
     assert (answer.status, who.books) == (status, before), answer.body
     assert answer.json["ok"] is False
@@ -66,15 +72,13 @@ BAD_BODIES = {
 
 @pytest.mark.parametrize("path", [SEND, PANEL])
 @pytest.mark.parametrize(("body", "error"), BAD_BODIES.values(), ids=BAD_BODIES.keys())
-def test_a_bad_body_is_400_and_changes_nothing(lane, path, body, error):
-    who = customer()
+def test_a_bad_body_is_400_and_changes_nothing(lane, who, path, body, error):
     before = who.books
     assert_refused(who, before, who.post(lane, path, body), 400, error)
 
 
 @pytest.mark.parametrize(("body", "error"), BAD_BODIES.values(), ids=BAD_BODIES.keys())
-def test_the_resource_refuses_the_same_with_a_code_and_the_request_id(lane, body, error):
-    who = customer()
+def test_the_resource_refuses_the_same_with_a_code_and_the_request_id(lane, who, body, error):
     before = who.books
     answer = who.post(lane, MESSAGES, body, X_Request_Id="r-1")
     if body in ({**HELLO, "dr": 2},):  # no field of the resource at all
@@ -117,8 +121,7 @@ BAD_FIELDS = {
 
 
 @pytest.mark.parametrize(("name", "given", "code"), [(name, *rest) for name, rest in BAD_FIELDS.items()])
-def test_a_bad_field_is_named(lane, name, given, code):
-    who = customer()
+def test_a_bad_field_is_named(lane, who, name, given, code):
     before = who.books
     field = name.rstrip("#")
     if field == "messages":
@@ -132,16 +135,14 @@ def test_a_bad_field_is_named(lane, name, given, code):
 
 
 @pytest.mark.parametrize("send_at", ["2126-01-31T09:00:00Z", "2027-01-31T09:00:00", "9999-12-31T23:59:59-23:59"])
-def test_a_moment_too_far_ahead_or_without_offset_is_refused(lane, send_at):
-    who = customer()
+def test_a_moment_too_far_ahead_or_without_offset_is_refused(lane, who, send_at):
     before = who.books
     answer = who.post(lane, MESSAGES, HELLO | {"send_at": send_at})
     assert (answer.status, list(answer.json["fields"]), who.books) == (400, ["send_at"], before)
 
 
 @pytest.mark.parametrize("path", [SEND, MESSAGES])
-def test_more_octets_than_the_limit_are_413(lane, path):
-    who = customer()
+def test_more_octets_than_the_limit_are_413(lane, who, path):
     before = who.books
     size = 1024 * 1024 if path == SEND else 17 * 1024 * 1024
     body = b'{"to":"971501234567","content":"' + b"x" * size + b'"}'
@@ -149,8 +150,7 @@ def test_more_octets_than_the_limit_are_413(lane, path):
     assert (answer.status, who.books) == (413, before)
 
 
-def test_more_than_ten_thousand_messages_are_413_and_none_is_a_mistake(lane):
-    who = customer()
+def test_more_than_ten_thousand_messages_are_413_and_none_is_a_mistake(lane, who):
     before = who.books
     assert who.post(lane, MESSAGES, [HELLO] * 10_001).status == 413
     assert who.post(lane, MESSAGES, []).status == 400
@@ -166,8 +166,7 @@ def test_more_than_ten_thousand_messages_are_413_and_none_is_a_mistake(lane):
         {"Content-Encoding": "gzip"},
     ],
 )
-def test_another_media_type_is_415(lane, headers):
-    who = customer()
+def test_another_media_type_is_415(lane, who, headers):
     before = who.books
     body = json.dumps(HELLO).encode()
     given = {"Content-Type": "application/json", "X-API-Key": who.key} | headers
@@ -218,15 +217,13 @@ def test_wrong_credentials_are_401_in_the_same_words(lane, path, headers):
         assert answer.body == b'{"ok":false,"error":"Invalid credentials"}'
 
 
-def test_a_wrong_password_is_401(lane):
-    who = customer()
+def test_a_wrong_password_is_401(lane, who):
     before = who.books
     headers = basic(f"{who.cast.client.username}:wrong".encode())
     assert_refused(who, before, lane.ask("GET", f"{SEND}?to=1&content=x", None, headers), 401, "Invalid credentials")
 
 
-def test_credentials_in_the_url_are_wrong_where_the_client_does_not_allow_them(lane):
-    who = customer()
+def test_credentials_in_the_url_are_wrong_where_the_client_does_not_allow_them(lane, who):
     before = who.books
     query = urlencode({"user": who.cast.client.username, "password": cast.PASSWORD, **HELLO})
     assert_refused(who, before, lane.ask("GET", f"{SEND}?{query}"), 401, "Invalid credentials")
@@ -333,8 +330,7 @@ def test_over_the_daily_limit_is_429_where_the_account_chose_so(lane):
     assert_refused(who, before, who.post(lane, SEND, HELLO), 429, "Rate limit exceeded")
 
 
-def test_a_query_that_is_not_utf8_is_400(lane):
-    who = customer()
+def test_a_query_that_is_not_utf8_is_400(lane, who):
     before = who.books
     assert_refused(who, before, who.get(lane, f"{SEND}?to={cast.NUMBER}&content=%ff%fe"), 400)
     many = "&".join(f"p{i}=1" for i in range(200))

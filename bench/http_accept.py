@@ -1,0 +1,66 @@
+"""How many sends a second one web process accepts: `python -m bench.http_accept [--connections 32] [--count 6000]`.
+
+One gunicorn worker with uvloop and httptools on PostgreSQL, RabbitMQ and Redis; nothing else runs, so messages are
+accepted, charged, committed and announced, not sent. The load generator shares the machine. Prints JSON.
+"""
+
+import argparse
+import base64
+import json
+import platform
+from collections.abc import Iterator
+
+import uvloop
+
+from bench import gateways, http_load
+from bench.gateways import Gateway
+
+PATHS = {"key": "/api/v1/http-send", "basic": "/api/v1/http-send", "resource": "/api/v1/messages"}
+
+
+def main() -> None:
+    """Measure each way to send and print the figures."""
+    options = argparse.ArgumentParser(description=__doc__)
+    options.add_argument("--connections", type=int, nargs="*", default=[32, 128])
+    options.add_argument("--count", type=int, default=6_000)
+    given = options.parse_args()
+    with gateways.fleet(only=("web",)) as gateway:
+        figures = {
+            f"{way}, {connections} connections": measure(gateway, way, connections, given.count)
+            for connections in given.connections
+            for way in PATHS
+        }
+    print(json.dumps({"machine": platform.processor() or platform.machine(), "figures": figures}, indent=2))
+
+
+def measure(gateway: Gateway, way: str, connections: int, count: int) -> dict[str, object]:
+    """Send `count` messages; the first tenth warms up and is not counted."""
+    headers = _headers(gateway, way)
+    warm = http_load.send(gateway.port, _requests(way, headers, count // 10), connections=connections)
+    uvloop.run(warm)
+    before = gateway.cpu_seconds()["web"]
+    result = uvloop.run(http_load.send(gateway.port, _requests(way, headers, count), connections=connections))
+    return {
+        "per_second": round(count / result.seconds),
+        "p50_ms": result.percentile(0.5),
+        "p99_ms": result.percentile(0.99),
+        "statuses": result.statuses,
+        "web_cpu_ms_per_request": round((gateway.cpu_seconds()["web"] - before) / count * 1000, 3),
+    }
+
+
+def _headers(gateway: Gateway, way: str) -> dict[str, str]:
+    if way == "basic":
+        pair = f"{gateway.facts['username']}:{gateway.facts['password']}"
+        return {"Authorization": "Basic " + base64.b64encode(pair.encode()).decode()}
+    return {"X-API-Key": gateway.facts["api_key"]}
+
+
+def _requests(way: str, headers: dict[str, str], count: int) -> Iterator[bytes]:
+    for number in range(count):
+        body = json.dumps({"to": f"97150{number:07d}", "content": f"Your code is {number:06d}."}).encode()
+        yield http_load.request(PATHS[way], body, headers)
+
+
+if __name__ == "__main__":
+    main()
