@@ -26,7 +26,7 @@ class CredentialAuthentication(BaseAuthentication):
         return CHALLENGE
 
 
-class CredentialScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
+class CredentialScheme(OpenApiAuthenticationExtension):
     """The three ways in, for the schema."""
 
     target_class = "api.authentication.CredentialAuthentication"

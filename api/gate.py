@@ -5,6 +5,7 @@ headers with an underscore (which WSGI cannot tell from a dash), forwarding head
 that are not ASCII do not get through.
 """
 
+import logging
 import re
 import time
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
@@ -25,6 +26,7 @@ from common.ids import new_id
 from common.phone import mask
 from common.secrets import MASK
 
+_access = logging.getLogger("api.access")
 log = structlog.get_logger("api.access")
 
 Scope = MutableMapping[str, Any]
@@ -41,6 +43,7 @@ JSON_HEADERS: Final = {
     "Cache-Control": "no-store",
     "Referrer-Policy": "no-referrer",
 }
+_JSON_HEADERS: Final = [(name.lower().encode(), value.encode()) for name, value in JSON_HEADERS.items()]
 _FORWARDED: Final = (b"x-forwarded-for", b"x-forwarded-proto", b"x-forwarded-host", b"x-forwarded-port", b"forwarded")
 _SANE_ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,63}")
 _SECRET: Final = frozenset({"password", "pass", "pwd", "key", "api_key", "apikey", "token", "secret", "signature"})
@@ -103,12 +106,9 @@ class _Leaving:
 
 def _completed(headers: RawHeaders, request_id: str) -> RawHeaders:
     names = {name.lower() for name, _ in headers}
-    wanted = {"X-Request-Id": request_id}
-    if any(name.lower() == b"content-type" and value.startswith(b"application/json") for name, value in headers):
-        wanted |= JSON_HEADERS
-    return headers + [
-        (name.lower().encode(), value.encode()) for name, value in wanted.items() if name.lower().encode() not in names
-    ]
+    is_json = any(value.startswith(b"application/json") for name, value in headers if name.lower() == b"content-type")
+    wanted = [(b"x-request-id", request_id.encode()), *(_JSON_HEADERS if is_json else ())]
+    return headers + [pair for pair in wanted if pair[0] not in names]
 
 
 async def respond(
@@ -188,7 +188,8 @@ def _host_allowed(host: str, allowed: tuple[str, ...]) -> bool:
 
 
 def _write_line(scope: Scope, visit: Visit) -> None:
-    if scope["path"] in PROBES:
+    # Asked first, because structlog would build the line before it finds that nobody wants it.
+    if scope["path"] in PROBES or not _access.isEnabledFor(logging.INFO):
         return
     log.info(
         "request",

@@ -43,6 +43,7 @@ DOCUMENTED: Final[Mapping[Code, str]] = {
     Code.NO_CREDIT: "Insufficient credits",
     Code.RATE_LIMITED: "Rate limit exceeded",
 }
+_ENCODER: Final = json.JSONEncoder(separators=(",", ":"))
 CHALLENGE: Final = 'Basic realm="gateway", charset="UTF-8"'
 
 
@@ -81,4 +82,4 @@ def headers_of(problem: Rejected | Unavailable) -> dict[str, str]:
 
 def json_bytes(body: Any) -> bytes:
     """Compact ASCII JSON: also a lone surrogate in an echoed name can be written."""
-    return json.dumps(body, separators=(",", ":")).encode()
+    return _ENCODER.encode(body).encode()

@@ -43,13 +43,16 @@ def read_json(body: bytes) -> Any:
     recursion limit. Equal names in one object: the last wins.
     """
     try:
-        return json.loads(body.decode(), parse_constant=_no_constant)
+        return _DECODER.decode(body.decode())
     except (ValueError, RecursionError):
         raise Rejected(Code.INVALID_JSON, "Invalid JSON") from None
 
 
 def _no_constant(name: str) -> NoReturn:
     raise ValueError(name)
+
+
+_DECODER = json.JSONDecoder(parse_constant=_no_constant)
 
 
 def canonical(value: Any) -> str:
