@@ -1,6 +1,8 @@
 """Database work of an event loop: in threads of its own, with connections that are renewed after a fault."""
 
 import asyncio
+import contextlib
+import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
@@ -8,6 +10,7 @@ from typing import Any, TypeVar
 from django.db import close_old_connections, connections
 
 T = TypeVar("T")
+CLOSING = 2.0  # seconds
 
 
 class DatabaseThreads:
@@ -23,9 +26,18 @@ class DatabaseThreads:
 
     def close(self) -> None:
         """Wait for what runs, then end the threads and their connections."""
-        for _ in range(self._pool._max_workers):
-            self._pool.submit(connections.close_all)
+        threads = len(self._pool._threads)
+        together = threading.Barrier(max(threads, 1))
+        for _ in range(threads):
+            self._pool.submit(_close, together)
         self._pool.shutdown(wait=True)
+
+
+def _close(together: threading.Barrier) -> None:
+    """Each thread closes its own connections: none may take the turn of another."""
+    with contextlib.suppress(threading.BrokenBarrierError):  # one is stuck in a statement: the others go on
+        together.wait(CLOSING)
+    connections.close_all()
 
 
 def _call(function: Callable[..., T], args: tuple[Any, ...], kwargs: dict[str, Any]) -> T:

@@ -84,7 +84,8 @@ class Endpoints:
     """All endpoints with work in hand, and what is remembered of the others. For one event loop."""
 
     def __init__(self) -> None:
-        self._known: OrderedDict[str, Endpoint] = OrderedDict()
+        self._trusted: OrderedDict[str, Endpoint] = OrderedDict()
+        self._doubted: OrderedDict[str, Endpoint] = OrderedDict()  # apart: many bad ones push no good one out
         self._busy: dict[str, Endpoint] = {}
         self._ready: OrderedDict[Endpoint, None] = OrderedDict()  # may fly; in turn
         self._parked: OrderedDict[Endpoint, None] = OrderedDict()  # may fly when a doubtful flight ends
@@ -156,8 +157,7 @@ class Endpoints:
             self._doubtful_flying -= 1
             if self._parked:
                 self._ready[self._parked.popitem(last=False)[0]] = None
-        if endpoint.trusted:
-            self._parked.pop(endpoint, None)
+        self._remember(endpoint)
         self._let_go(endpoint, flight.item.account_id)
         self._line_up(endpoint)
 
@@ -180,7 +180,7 @@ class Endpoints:
         full = [endpoint for endpoint in self._busy.values() if endpoint.room <= 0]
         if any(not endpoint.slow for endpoint in full):
             self.left_behind = True
-        trusted = [e.name for e in self._known.values() if e.trusted] if accounts or strangers else []
+        trusted = list(self._trusted) if accounts or strangers else []
         return Skip([endpoint.name for endpoint in full], accounts, strangers, trusted)
 
     def _doubtful_held(self) -> Counter[int]:
@@ -201,14 +201,18 @@ class Endpoints:
             self._busy.pop(endpoint.name, None)
 
     def _endpoint(self, name: str) -> Endpoint:
-        endpoint = self._busy.get(name) or self._known.get(name)
-        if endpoint is None:
-            endpoint = self._known[name] = Endpoint(name)
-            if len(self._known) > REMEMBERED:
-                self._known.popitem(last=False)
-        elif name in self._known:
-            self._known.move_to_end(name)
-        return endpoint
+        return self._busy.get(name) or self._trusted.get(name) or self._doubted.get(name) or Endpoint(name)
+
+    def _remember(self, endpoint: Endpoint) -> None:
+        shelf, other = self._doubted, self._trusted
+        if endpoint.trusted:
+            shelf, other = other, shelf
+            self._parked.pop(endpoint, None)
+        other.pop(endpoint.name, None)
+        shelf[endpoint.name] = endpoint
+        shelf.move_to_end(endpoint.name)
+        if len(shelf) > REMEMBERED:
+            shelf.popitem(last=False)
 
 
 def _open(doubtful: Counter[int], account_id: int) -> bool:

@@ -68,10 +68,11 @@ class DeliveryLoop:
     def _end(self) -> None:
         self._ended.set()
         self._hinted.set()
+        self._look.set()
 
     async def run(self) -> None:
         """Serve until `stop`."""
-        self._hinted, self._ended, self._recordable = asyncio.Event(), asyncio.Event(), asyncio.Event()
+        self._hinted, self._look, self._ended, self._recordable = (asyncio.Event() for _ in range(4))
         self._database = DatabaseThreads(3)
         allowed = parse_networks(settings.OUTBOUND_HTTP_ALLOW)
         async with GuardedSession(allowed, limit=IN_FLIGHT, limit_per_host=0, lookups=LOOKUPS) as self._session:
@@ -94,10 +95,11 @@ class DeliveryLoop:
                 log.warning("deliveries_not_taken", step=step.__name__, error=repr(error))
                 await self._pause(AFTER_FAULT)
 
-    async def _pause(self, seconds: float) -> None:
+    async def _pause(self, seconds: float, *, until: asyncio.Event | None = None) -> None:
+        """Rest for a time, or until the event or the end of the loop."""
         try:
             async with asyncio.timeout(seconds):
-                await self._ended.wait()
+                await (until or self._ended).wait()
         except TimeoutError:
             return
 
@@ -110,6 +112,8 @@ class DeliveryLoop:
                 continue
             ids = [self._hints.popleft() for _ in range(min(BATCH, len(self._hints)))]
             await self._take(await self._database.run(due.named, ids))
+            if self._endpoints.left_behind:
+                self._look.set()
 
     async def _watch_table(self) -> None:
         began = time.monotonic()
@@ -119,14 +123,16 @@ class DeliveryLoop:
             window = await self._database.run(due.scan, after=self._after, skip=skip, limit=LOOK)
             self._after = window.end
             await self._take(window.found)
-        await self._pause(self._until_next_look(time.monotonic() - began))
+        await self._until_next_look(time.monotonic() - began)
 
-    def _until_next_look(self, took: float) -> float:
-        if self._endpoints.held >= HELD:
-            return BUSY
-        if self._after is not None:
-            return took  # there is more to see; half of the time is for others
-        return BUSY if self._endpoints.left_behind else POLL
+    async def _until_next_look(self, took: float) -> None:
+        if self._after is not None and self._endpoints.held < HELD:
+            return await self._pause(took)  # there is more to see; half of the time is for others
+        await self._pause(BUSY)
+        if not self._endpoints.left_behind:
+            self._look.clear()
+            await self._pause(POLL - BUSY, until=self._look)
+        return None
 
     async def _take(self, found: Sequence[Due]) -> None:
         """Claim those for which there is room, and let them fly."""
