@@ -95,7 +95,7 @@ class Endpoints:
         self.left_behind = False  # something that was due found no room, at an endpoint that is not slow
 
     def choose(self, due: Sequence[Due]) -> list[Due]:
-        """Those for which there is room now; they count as held until `arrived` or `landed`."""
+        """Those for which there is room now, trusted endpoints first; they are held until `arrived` or `landed`."""
         doubtful = self._doubtful_held()
         chosen = []
         for item in due:
@@ -108,7 +108,7 @@ class Endpoints:
                 self.held += 1
             elif not endpoint.slow:
                 self.left_behind = True
-        return chosen
+        return sorted(chosen, key=lambda item: not self._busy[item.endpoint].trusted)
 
     def arrived(self, chosen: Sequence[Due], claimed: Sequence[Claimed]) -> None:
         """What was chosen is claimed, or somebody else's."""

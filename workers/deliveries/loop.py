@@ -28,6 +28,8 @@ BUSY = 0.05  # the same while something is due that found no room
 AFTER_FAULT = 0.5  # seconds until the store is asked again
 HINTS = 20_000  # ids in memory; what does not fit is found in the table
 BATCH = 500  # ids in one claim, results in one record
+HINTED = 2_000  # hints looked up at once: most of a flood finds no room, and what follows it waits for one look only
+FOLLOWERS = 2  # so that a new hint does not wait for the claims of the ones before
 LOOK = 1_000  # due rows read at once
 LOOKUPS = 512  # threads for names: each doubtful flight may block one, and some outlive their flight
 STORE_MARGIN = 2.0  # seconds for the store when the loop ends
@@ -73,7 +75,7 @@ class DeliveryLoop:
     async def run(self) -> None:
         """Serve until `stop`."""
         self._hinted, self._look, self._ended, self._recordable = (asyncio.Event() for _ in range(4))
-        self._database = DatabaseThreads(3)
+        self._database = DatabaseThreads(2 + FOLLOWERS)
         allowed = parse_networks(settings.OUTBOUND_HTTP_ALLOW)
         async with GuardedSession(allowed, limit=IN_FLIGHT, limit_per_host=0, lookups=LOOKUPS) as self._session:
             self._loop = asyncio.get_running_loop()
@@ -81,7 +83,7 @@ class DeliveryLoop:
                 self._hinted.set()
             if self._stopping:
                 self._end()
-            steps = (self._follow_hints, self._watch_table)
+            steps = (*[self._follow_hints] * FOLLOWERS, self._watch_table)
             takers = [asyncio.create_task(self._repeat(step), name=step.__name__) for step in steps]
             recorder = asyncio.create_task(self._record_all(), name="delivery results")
             await self._ended.wait()
@@ -110,7 +112,7 @@ class DeliveryLoop:
             if self._endpoints.held >= HELD:
                 await self._pause(BUSY)
                 continue
-            ids = [self._hints.popleft() for _ in range(min(BATCH, len(self._hints)))]
+            ids = [self._hints.popleft() for _ in range(min(HINTED, len(self._hints)))]
             await self._take(await self._database.run(due.named, ids))
             if self._endpoints.left_behind:
                 self._look.set()
@@ -137,11 +139,15 @@ class DeliveryLoop:
     async def _take(self, found: Sequence[Due]) -> None:
         """Claim those for which there is room, and let them fly."""
         chosen = self._endpoints.choose(found)
+        for at in range(0, len(chosen), BATCH):
+            await self._claim(chosen[at : at + BATCH], and_let_go=chosen[at + BATCH :])
+
+    async def _claim(self, chosen: Sequence[Due], *, and_let_go: Sequence[Due]) -> None:
         try:
             ids = [item.id for item in chosen]
-            claimed = await self._database.run(webhooks.claim, token=next(self._tokens), ids=ids) if ids else []
+            claimed = await self._database.run(webhooks.claim, token=next(self._tokens), ids=ids)
         except BaseException:
-            self._endpoints.arrived(chosen, [])
+            self._endpoints.arrived([*chosen, *and_let_go], [])
             raise
         self._endpoints.arrived(chosen, claimed)
         self._launch()
