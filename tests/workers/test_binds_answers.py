@@ -54,7 +54,9 @@ ENDS = {
 
 def test_every_kind_of_receipt_ends_in_the_right_status_and_one_webhook():
     with scene() as found:
-        ids = dict(zip(ENDS, found.send_all([{"to": magic_number(code), "content": f"m{code}"} for code in ENDS])))
+        ids = dict(
+            zip(ENDS, found.send_all([{"to": magic_number(code), "content": f"m{code}"} for code in ENDS]), strict=True)
+        )
         silent = found.send(to=magic_number(7))
         found.until(lambda: {code: state(one) for code, one in ids.items()} == {c: e[0] for c, e in ENDS.items()})
         found.until(lambda: MessageEvent.objects.filter(kind="dlr_conflict", message_id=ids[10]).exists())
