@@ -5,14 +5,18 @@ from typing import cast
 
 from common import gsm
 from common.ids import new_id
+from connectors.models import Alphabet
 from connectors.snapshot import connectors
 from inbound.models import InboundMessage
 from messaging.receipts import TextPdu
 from smpp.constants import EsmClass, Tag
 from smpp.pdu import DataSm, DeliverSm
 
-_UCS2, _LATIN1 = 0x08, 0x03
+_UCS2 = 0x08
 _OCTETS = {0x02, 0x04}
+_CLASSED_OCTETS = 0x14
+_ONE_OCTET = {0x01: gsm.Encoding.ASCII, 0x03: gsm.Encoding.LATIN1}
+_BY_ALPHABET: dict[str, gsm.Encoding] = {Alphabet.LATIN1: gsm.Encoding.LATIN1, Alphabet.ASCII: gsm.Encoding.ASCII}
 
 
 def store(texts: Sequence[TextPdu]) -> None:
@@ -23,7 +27,7 @@ def store(texts: Sequence[TextPdu]) -> None:
 def _row(text: TextPdu) -> InboundMessage:
     pdu = cast(DeliverSm | DataSm, text.pdu)
     header, octets = _user_data(pdu)
-    encoding, content = _decoded(octets, pdu.data_coding, _alphabet(text.connector_id))
+    encoding, content = _decoded(octets, pdu.data_coding, _alphabet(text.connector_id), len(header))
     return InboundMessage(
         id=new_id(),
         connector_id=text.connector_id,
@@ -46,14 +50,17 @@ def _user_data(pdu: DeliverSm | DataSm) -> tuple[bytes, bytes]:
     return b"", octets
 
 
-def _decoded(octets: bytes, coding: int, alphabet: str) -> tuple[str, str]:
-    """Encoding and text; octets that are no text as hex (spec/smpp.md 5.3)."""
-    if coding in _OCTETS or coding & 0xF4 == 0xF4:
+def _decoded(octets: bytes, coding: int, alphabet: str, header: int) -> tuple[str, str]:
+    """Encoding and text; octets that are no text as hex (spec/smpp.md 5.3). `header`: octets before them."""
+    if coding in _OCTETS or coding & 0xF4 == 0xF4 or coding & 0xFC == _CLASSED_OCTETS:
         return gsm.Encoding.BINARY, octets.hex()
     if coding == _UCS2 or coding & 0xFC == 0x18:
         return gsm.Encoding.UCS2, _storable(gsm.decode_ucs2(octets))
-    if coding == _LATIN1 or (coding == 0 and alphabet == "latin1"):
-        return gsm.Encoding.LATIN1, _storable(octets.decode("latin-1"))
+    encoding = _ONE_OCTET.get(coding) or (_BY_ALPHABET.get(alphabet) if coding == 0 else None)
+    if encoding is not None:
+        return encoding, _storable(gsm.decode(octets, encoding))
+    if coding == 0 and alphabet == Alphabet.GSM_PACKED:
+        octets = gsm.unpack7(octets, fill_bits=gsm.fill_bits_after(header))
     return gsm.Encoding.GSM7, _storable(gsm.decode_unpacked(octets))
 
 

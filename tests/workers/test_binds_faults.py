@@ -4,7 +4,6 @@ import asyncio
 import threading
 
 import pytest
-from django.conf import settings
 from django.db import OperationalError
 
 from common import bus
@@ -21,7 +20,6 @@ from workers.binds import background
 from workers.embedded import Binds
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.both]
-on_postgresql = pytest.mark.skipif("sqlite" in settings.DATABASES["default"]["ENGINE"], reason="backends to kill")
 
 
 def numbered(count):

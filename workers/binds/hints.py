@@ -22,7 +22,7 @@ from common.bus import durable_queue, transport_options
 log = structlog.get_logger(__name__)
 
 PREFETCH = 32  # bodies a lane
-POLL = 0.05  # seconds; only the in-memory broker needs to be asked
+POLL = 0.02  # seconds; only the in-memory broker needs to be asked, 24 idle queues at 10 ms cost 3 % of a core
 TICK = 1.0  # seconds between heartbeat checks
 Settle = Callable[[bool], None]
 OnBody = Callable[[str, list[UUID], Settle], None]
@@ -92,7 +92,7 @@ class HintConsumer:
         self._alarm.close()
 
     def _connect_and_serve(self) -> None:
-        options = transport_options(self._url)
+        options = {**transport_options(self._url), **({"polling_interval": POLL} if self._in_memory else {})}
         with Connection(self._url, heartbeat=10, connect_timeout=3, transport_options=options) as connection:
             connection.connect()
             self._channel = connection.channel()
@@ -104,7 +104,7 @@ class HintConsumer:
     def _serve_in_memory(self, connection: Connection) -> None:
         while not self._closing.is_set():
             self._obey()
-            self._drain(connection, POLL)
+            self._drain(connection, 0.1)
 
     def _serve(self, connection: Connection) -> None:
         with selectors.DefaultSelector() as selector:
