@@ -71,6 +71,8 @@ class LedgerEntry(models.Model):
     created_at = models.DateTimeField()
 
     class Meta:
+        verbose_name = "ledger entry"
+        verbose_name_plural = "transaction ledger"
         ordering = ["-id"]
         indexes = [models.Index(fields=["account", "-id"]), models.Index(fields=["reference"])]
         constraints = [models.CheckConstraint(name="amounts_are_positive", condition=Q(amount__gt=0))]
@@ -84,6 +86,10 @@ class ClientSpending(models.Model):
 
     api_client = models.OneToOneField(ApiClient, models.CASCADE, primary_key=True, related_name="spending")
     spent = MoneyField(default=0)
+
+    class Meta:
+        verbose_name = "spending of an API account"
+        verbose_name_plural = "spending of API accounts"
 
     def __str__(self) -> str:
         return f"{self.api_client_id}: {self.spent}"

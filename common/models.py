@@ -7,6 +7,10 @@ class ConfigVersion(models.Model):
     topic = models.CharField(max_length=40, primary_key=True)
     version = models.BigIntegerField(default=0)
 
+    class Meta:
+        verbose_name = "configuration version"
+        verbose_name_plural = "configuration versions"
+
     def __str__(self) -> str:
         return f"{self.topic} v{self.version}"
 

@@ -160,6 +160,8 @@ class BindLease(models.Model):
     expires_at = models.DateTimeField(null=True)
 
     class Meta:
+        verbose_name = "bind lease"
+        verbose_name_plural = "bind leases"
         constraints = [models.UniqueConstraint(fields=["connector", "bind_no"], name="one_lease_a_bind")]
 
     def __str__(self) -> str:
@@ -184,6 +186,8 @@ class BindState(models.Model):
     updated_at = models.DateTimeField(auto_now=True)
 
     class Meta:
+        verbose_name = "bind"
+        verbose_name_plural = "binds (live)"
         constraints = [models.UniqueConstraint(fields=["connector", "bind_no"], name="one_state_a_bind")]
 
     def __str__(self) -> str:

@@ -25,6 +25,8 @@ class InboundMessage(models.Model):
     received_at = models.DateTimeField()
 
     class Meta:
+        verbose_name = "inbound message (MO)"
+        verbose_name_plural = "inbound messages (MO)"
         indexes = [models.Index(fields=["destination", "id"], name="inbound_destination")]
 
     def __str__(self) -> str:

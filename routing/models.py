@@ -50,6 +50,8 @@ class MtRoute(Versioned):
     active = models.BooleanField(default=True)
 
     class Meta:
+        verbose_name = "MT route"
+        verbose_name_plural = "MT routes"
         ordering = ["profile", "prefix", "order"]
 
     def __str__(self) -> str:
@@ -66,6 +68,8 @@ class RouteConnector(Versioned):
     position = models.PositiveSmallIntegerField(default=0)
 
     class Meta:
+        verbose_name = "connector of a route"
+        verbose_name_plural = "connectors of routes"
         ordering = ["position"]
         constraints = [models.UniqueConstraint(fields=["route", "connector"], name="one_hop_a_connector")]
 
@@ -112,6 +116,8 @@ class SenderId(Versioned):
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
+        verbose_name = "sender ID"
+        verbose_name_plural = "sender IDs"
         constraints = [models.UniqueConstraint(fields=["value", "account"], name="one_sender_an_account")]
 
     def __str__(self) -> str:

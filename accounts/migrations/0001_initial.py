@@ -67,7 +67,7 @@ class Migration(migrations.Migration):
                 ('parent', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='children', to='accounts.account')),
                 ('group', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='accounts', to='accounts.group')),
             ],
-            options={
+            options={'verbose_name': 'enterprise account', 'verbose_name_plural': 'enterprise accounts', 
                 'ordering': ['name'],
             },
         ),
@@ -118,7 +118,7 @@ class Migration(migrations.Migration):
                 ('created_at', models.DateTimeField(auto_now_add=True)),
                 ('account', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='api_clients', to='accounts.account')),
             ],
-            options={
+            options={'verbose_name': 'HTTP API account', 'verbose_name_plural': 'HTTP API accounts', 
                 'abstract': False,
             },
         ),
@@ -138,7 +138,7 @@ class Migration(migrations.Migration):
                 ('account', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='api_keys', to='accounts.account')),
                 ('api_client', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='api_keys', to='accounts.apiclient')),
             ],
-            options={
+            options={'verbose_name': 'API key', 'verbose_name_plural': 'API keys', 
                 'abstract': False,
             },
         ),
@@ -155,7 +155,7 @@ class Migration(migrations.Migration):
                 ('details', models.JSONField(default=dict)),
                 ('user', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, to=settings.AUTH_USER_MODEL)),
             ],
-            options={
+            options={'verbose_name': 'audit entry', 'verbose_name_plural': 'audit log', 
                 'ordering': ['-id'],
             },
         ),
@@ -176,7 +176,7 @@ class Migration(migrations.Migration):
                 ('created_at', models.DateTimeField(auto_now_add=True)),
                 ('account', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='smpp_clients', to='accounts.account')),
             ],
-            options={
+            options={'verbose_name': 'SMPP client account', 'verbose_name_plural': 'SMPP client accounts', 
                 'abstract': False,
             },
         ),
@@ -192,7 +192,7 @@ class Migration(migrations.Migration):
                 ('created_at', models.DateTimeField(auto_now_add=True)),
                 ('account', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='webhook_endpoints', to='accounts.account')),
             ],
-            options={
+            options={'verbose_name': 'webhook', 'verbose_name_plural': 'webhooks', 
                 'abstract': False,
             },
         ),

@@ -71,6 +71,8 @@ class Account(Versioned):
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
+        verbose_name = "enterprise account"
+        verbose_name_plural = "enterprise accounts"
         ordering = ["name"]
 
     def __str__(self) -> str:

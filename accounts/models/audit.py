@@ -15,6 +15,8 @@ class AuditEntry(models.Model):
     details = models.JSONField(default=dict)
 
     class Meta:
+        verbose_name = "audit entry"
+        verbose_name_plural = "audit log"
         ordering = ["-id"]
 
     def __str__(self) -> str:

@@ -35,6 +35,10 @@ class ApiClient(Versioned):
     last_used_at = models.DateTimeField(null=True, blank=True, editable=False)
     created_at = models.DateTimeField(auto_now_add=True)
 
+    class Meta:
+        verbose_name = "HTTP API account"
+        verbose_name_plural = "HTTP API accounts"
+
     def __str__(self) -> str:
         return self.username
 
@@ -55,6 +59,10 @@ class ApiKey(Versioned):
     ip_whitelist = models.JSONField(default=list, blank=True, validators=[valid_networks])
     last_used_at = models.DateTimeField(null=True, blank=True, editable=False)
     created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        verbose_name = "API key"
+        verbose_name_plural = "API keys"
 
     def __str__(self) -> str:
         return f"{self.prefix}…"
@@ -78,6 +86,10 @@ class SmppClient(Versioned):
     otp_allowed = models.BooleanField(default=False)
     created_at = models.DateTimeField(auto_now_add=True)
 
+    class Meta:
+        verbose_name = "SMPP client account"
+        verbose_name_plural = "SMPP client accounts"
+
     def __str__(self) -> str:
         return self.system_id
 
@@ -94,6 +106,10 @@ class WebhookEndpoint(Versioned):
     secret = EncryptedTextField(blank=True, default=signing_secret)
     active = models.BooleanField(default=True)
     created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        verbose_name = "webhook"
+        verbose_name_plural = "webhooks"
 
     def __str__(self) -> str:
         return self.name

@@ -22,6 +22,7 @@ class Migration(migrations.Migration):
                 ('api_client', models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, primary_key=True, related_name='spending', serialize=False, to='accounts.apiclient')),
                 ('spent', common.money.MoneyField(default=0)),
             ],
+            options={'verbose_name': 'spending of an API account', 'verbose_name_plural': 'spending of API accounts'},
         ),
         migrations.CreateModel(
             name='LedgerSeal',
@@ -65,7 +66,7 @@ class Migration(migrations.Migration):
                 ('account', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='ledger', to='accounts.account')),
                 ('api_client', models.ForeignKey(blank=True, db_constraint=False, db_index=False, null=True, on_delete=django.db.models.deletion.DO_NOTHING, related_name='+', to='accounts.apiclient')),
             ],
-            options={
+            options={'verbose_name': 'ledger entry', 'verbose_name_plural': 'transaction ledger', 
                 'ordering': ['-id'],
                 'indexes': [models.Index(fields=['account', '-id'], name='billing_led_account_964da4_idx'), models.Index(fields=['reference'], name='billing_led_referen_d47255_idx')],
                 'constraints': [models.CheckConstraint(condition=models.Q(('amount__gt', 0)), name='amounts_are_positive')],

@@ -17,6 +17,7 @@ class Migration(migrations.Migration):
                 ('topic', models.CharField(max_length=40, primary_key=True, serialize=False)),
                 ('version', models.BigIntegerField(default=0)),
             ],
+            options={'verbose_name': 'configuration version', 'verbose_name_plural': 'configuration versions'},
         ),
         migrations.CreateModel(
             name='SiteSetting',

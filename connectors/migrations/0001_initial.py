@@ -102,7 +102,7 @@ class Migration(migrations.Migration):
                 ('updated_at', models.DateTimeField(auto_now=True)),
                 ('connector', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='states', to='connectors.connector')),
             ],
-            options={
+            options={'verbose_name': 'bind', 'verbose_name_plural': 'binds (live)', 
                 'constraints': [models.UniqueConstraint(fields=('connector', 'bind_no'), name='one_state_a_bind')],
             },
         ),
@@ -116,7 +116,7 @@ class Migration(migrations.Migration):
                 ('expires_at', models.DateTimeField(null=True)),
                 ('connector', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='leases', to='connectors.connector')),
             ],
-            options={
+            options={'verbose_name': 'bind lease', 'verbose_name_plural': 'bind leases', 
                 'constraints': [models.UniqueConstraint(fields=('connector', 'bind_no'), name='one_lease_a_bind')],
             },
         ),

@@ -32,7 +32,7 @@ class Migration(migrations.Migration):
                 ('account', models.ForeignKey(db_constraint=False, db_index=False, null=True, on_delete=django.db.models.deletion.DO_NOTHING, related_name='+', to='accounts.account')),
                 ('connector', models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.DO_NOTHING, related_name='+', to='connectors.connector')),
             ],
-            options={
+            options={'verbose_name': 'inbound message (MO)', 'verbose_name_plural': 'inbound messages (MO)', 
                 'indexes': [models.Index(fields=['destination', 'id'], name='inbound_destination')],
             },
         ),

@@ -40,6 +40,7 @@ class Migration(migrations.Migration):
                 ('endpoint', models.ForeignKey(db_constraint=False, db_index=False, null=True, on_delete=django.db.models.deletion.DO_NOTHING, related_name='+', to='accounts.webhookendpoint')),
                 ('smpp_client', models.ForeignKey(db_constraint=False, db_index=False, null=True, on_delete=django.db.models.deletion.DO_NOTHING, related_name='+', to='accounts.smppclient')),
             ],
+            options={'verbose_name': 'webhook delivery', 'verbose_name_plural': 'webhook deliveries'},
         ),
         migrations.CreateModel(
             name='DeliveryAttempt',
@@ -52,6 +53,7 @@ class Migration(migrations.Migration):
                 ('milliseconds', models.PositiveIntegerField(default=0)),
                 ('delivery', models.ForeignKey(db_constraint=False, on_delete=django.db.models.deletion.DO_NOTHING, related_name='+', to='messaging.delivery')),
             ],
+            options={'verbose_name': 'failed webhook attempt', 'verbose_name_plural': 'failed webhook attempts'},
         ),
         migrations.CreateModel(
             name='IdempotencyKey',
@@ -76,6 +78,7 @@ class Migration(migrations.Migration):
                 ('error', models.CharField(blank=True, max_length=300)),
                 ('connector', models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.DO_NOTHING, related_name='+', to='connectors.connector')),
             ],
+            options={'verbose_name': 'carrier line batch', 'verbose_name_plural': 'carrier line batches'},
         ),
         CreatePartitionedModel(
             name='Message',
@@ -118,6 +121,7 @@ class Migration(migrations.Migration):
                 ('connector', models.ForeignKey(db_constraint=False, db_index=False, null=True, on_delete=django.db.models.deletion.DO_NOTHING, related_name='+', to='connectors.connector')),
                 ('smpp_client', models.ForeignKey(db_constraint=False, db_index=False, null=True, on_delete=django.db.models.deletion.DO_NOTHING, related_name='+', to='accounts.smppclient')),
             ],
+            options={'verbose_name': 'message (MT)', 'verbose_name_plural': 'message logs'},
         ),
         migrations.CreateModel(
             name='OutboxBatch',
@@ -128,6 +132,7 @@ class Migration(migrations.Migration):
                 ('created_at', models.DateTimeField(db_index=True)),
                 ('connector', models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.DO_NOTHING, related_name='+', to='connectors.connector')),
             ],
+            options={'verbose_name': 'outbox batch', 'verbose_name_plural': 'outbox batches'},
         ),
         CreatePartitionedModel(
             name='Part',
@@ -182,6 +187,7 @@ class Migration(migrations.Migration):
                 ('message', models.ForeignKey(db_constraint=False, on_delete=django.db.models.deletion.DO_NOTHING, related_name='+', to='messaging.message')),
                 ('part', models.ForeignKey(db_constraint=False, on_delete=django.db.models.deletion.DO_NOTHING, related_name='+', to='messaging.part')),
             ],
+            options={'verbose_name': 'failed attempt', 'verbose_name_plural': 'failed attempts'},
         ),
         CreatePartitionedModel(
             name='Receipt',
@@ -206,6 +212,7 @@ class Migration(migrations.Migration):
                 ('connector', models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.DO_NOTHING, related_name='+', to='connectors.connector')),
                 ('part', models.ForeignKey(db_constraint=False, null=True, on_delete=django.db.models.deletion.DO_NOTHING, related_name='+', to='messaging.part')),
             ],
+            options={'verbose_name': 'delivery report', 'verbose_name_plural': 'delivery reports'},
         ),
         migrations.CreateModel(
             name='ReceiptSeen',
@@ -215,6 +222,7 @@ class Migration(migrations.Migration):
                 ('seen_at', models.DateTimeField(db_index=True)),
                 ('connector', models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.DO_NOTHING, related_name='+', to='connectors.connector')),
             ],
+            options={'verbose_name': 'receipt seen', 'verbose_name_plural': 'receipts seen'},
         ),
         migrations.CreateModel(
             name='TrafficCount',
@@ -228,6 +236,7 @@ class Migration(migrations.Migration):
                 ('account', models.ForeignKey(db_constraint=False, db_index=False, null=True, on_delete=django.db.models.deletion.DO_NOTHING, related_name='+', to='accounts.account')),
                 ('connector', models.ForeignKey(db_constraint=False, db_index=False, null=True, on_delete=django.db.models.deletion.DO_NOTHING, related_name='+', to='connectors.connector')),
             ],
+            options={'verbose_name': 'traffic count', 'verbose_name_plural': 'traffic counts'},
         ),
         migrations.AddIndex(
             model_name='delivery',

@@ -34,6 +34,8 @@ class Delivery(models.Model):
     done_at = models.DateTimeField(null=True)
 
     class Meta:
+        verbose_name = "webhook delivery"
+        verbose_name_plural = "webhook deliveries"
         indexes = [
             models.Index(fields=["next_try_at"], condition=Q(state="PENDING"), name="delivery_due"),
             models.Index(fields=["lease_until"], condition=Q(state="CLAIMED"), name="delivery_lease"),
@@ -53,6 +55,10 @@ class DeliveryAttempt(models.Model):
     code = models.PositiveSmallIntegerField(null=True)
     error = models.CharField(max_length=200, blank=True)
     milliseconds = models.PositiveIntegerField(default=0)
+
+    class Meta:
+        verbose_name = "failed webhook attempt"
+        verbose_name_plural = "failed webhook attempts"
 
     def __str__(self) -> str:
         return f"{self.delivery_id} #{self.number}"

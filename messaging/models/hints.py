@@ -15,6 +15,10 @@ class OutboxBatch(models.Model):
     parts = models.TextField()  # hex ids, comma separated, at most 200
     created_at = models.DateTimeField(db_index=True)
 
+    class Meta:
+        verbose_name = "outbox batch"
+        verbose_name_plural = "outbox batches"
+
     def __str__(self) -> str:
         return f"{self.connector_id}.{self.lane}"
 
@@ -33,6 +37,8 @@ class LineBatch(models.Model):
     error = models.CharField(max_length=300, blank=True)  # why the last try failed
 
     class Meta:
+        verbose_name = "carrier line batch"
+        verbose_name_plural = "carrier line batches"
         indexes = [models.Index(fields=["received_at"], name="line_received")]
 
     def __str__(self) -> str:
@@ -65,6 +71,8 @@ class ReceiptSeen(models.Model):
     seen_at = models.DateTimeField(db_index=True)
 
     class Meta:
+        verbose_name = "receipt seen"
+        verbose_name_plural = "receipts seen"
         constraints = [models.UniqueConstraint(fields=["connector", "digest"], name="one_receipt_seen")]
 
     def __str__(self) -> str:

@@ -77,6 +77,8 @@ class Message(models.Model):
     done_at = models.DateTimeField(null=True)
 
     class Meta:
+        verbose_name = "message (MT)"
+        verbose_name_plural = "message logs"
         indexes = [
             models.Index(fields=["account", "id"], name="message_account"),
             models.Index(fields=["recipient", "id"], name="message_recipient"),
@@ -149,6 +151,10 @@ class Attempt(models.Model):
     command_status = models.BigIntegerField(null=True)
     error = models.CharField(max_length=200, blank=True)
 
+    class Meta:
+        verbose_name = "failed attempt"
+        verbose_name_plural = "failed attempts"
+
     def __str__(self) -> str:
         return f"{self.part_id} #{self.number} {self.outcome}"
 
@@ -179,6 +185,8 @@ class TrafficCount(models.Model):
     amount = MoneyField(default=0)
 
     class Meta:
+        verbose_name = "traffic count"
+        verbose_name_plural = "traffic counts"
         indexes = [models.Index(fields=["hour", "account", "connector", "measure"], name="traffic_key")]
 
     def __str__(self) -> str:

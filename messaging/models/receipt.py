@@ -36,6 +36,8 @@ class Receipt(models.Model):
     tries = models.PositiveSmallIntegerField(default=0)
 
     class Meta:
+        verbose_name = "delivery report"
+        verbose_name_plural = "delivery reports"
         indexes = [
             models.Index(
                 fields=["carrier_account", "provider_key"], condition=Q(state="PARKED"), name="receipt_parked"

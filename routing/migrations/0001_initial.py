@@ -41,7 +41,7 @@ class Migration(migrations.Migration):
                 ('active', models.BooleanField(default=True)),
                 ('profile', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='routes', to='routing.routingprofile')),
             ],
-            options={
+            options={'verbose_name': 'MT route', 'verbose_name_plural': 'MT routes', 
                 'ordering': ['profile', 'prefix', 'order'],
             },
         ),
@@ -53,7 +53,7 @@ class Migration(migrations.Migration):
                 ('connector', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='routes', to='connectors.connector')),
                 ('route', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='hops', to='routing.mtroute')),
             ],
-            options={
+            options={'verbose_name': 'connector of a route', 'verbose_name_plural': 'connectors of routes', 
                 'ordering': ['position'],
                 'constraints': [models.UniqueConstraint(fields=('route', 'connector'), name='one_hop_a_connector')],
             },
@@ -80,7 +80,7 @@ class Migration(migrations.Migration):
                 ('created_at', models.DateTimeField(auto_now_add=True)),
                 ('account', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.CASCADE, related_name='senders', to='accounts.account')),
             ],
-            options={
+            options={'verbose_name': 'sender ID', 'verbose_name_plural': 'sender IDs', 
                 'constraints': [models.UniqueConstraint(fields=('value', 'account'), name='one_sender_an_account')],
             },
         ),
