@@ -72,9 +72,7 @@ class Connector(Versioned):
     )
     # -- the line
     host = models.CharField(max_length=255)
-    port = models.PositiveIntegerField(
-        default=2775, validators=[MinValueValidator(1), MaxValueValidator(65535)]
-    )
+    port = models.PositiveIntegerField(default=2775, validators=[MinValueValidator(1), MaxValueValidator(65535)])
     use_tls = models.BooleanField(default=False)
     tls_verify = models.BooleanField(default=True)
     tls_server_name = models.CharField(max_length=255, blank=True)
@@ -87,12 +85,8 @@ class Connector(Versioned):
     address_range = models.CharField(max_length=40, blank=True)
     interface_version = models.PositiveSmallIntegerField(default=0x34)
     bind_mode = models.CharField(max_length=12, choices=BindMode.choices, default=BindMode.TRANSCEIVER)
-    binds = models.PositiveSmallIntegerField(
-        default=1, validators=[MinValueValidator(1), MaxValueValidator(64)]
-    )
-    window = models.PositiveIntegerField(
-        default=10, validators=[MinValueValidator(1), MaxValueValidator(5000)]
-    )
+    binds = models.PositiveSmallIntegerField(default=1, validators=[MinValueValidator(1), MaxValueValidator(64)])
+    window = models.PositiveIntegerField(default=10, validators=[MinValueValidator(1), MaxValueValidator(5000)])
     tps = models.PositiveIntegerField(default=0, help_text="submit_sm a second over all binds; 0: no limit.")
     carrier_account = models.CharField(
         max_length=64, blank=True, help_text="Receipts match across all connectors of one; blank: its own."

@@ -61,9 +61,7 @@ class Message(models.Model):
     dlr_url = models.CharField(max_length=500, blank=True)
     send_at = models.DateTimeField(null=True)
     expires_at = models.DateTimeField(null=True)
-    route = models.JSONField(
-        null=True
-    )  # compact explanation: {"profile", "route", "prefix", "hops": [connector ids]}
+    route = models.JSONField(null=True)  # compact explanation: {"profile", "route", "prefix", "hops": [connector ids]}
     connector = loose(Connector, null=True, db_index=False)
     rate = models.DecimalField(max_digits=12, decimal_places=6, default=0)  # the route's, snapshot
     cost = models.DecimalField(max_digits=12, decimal_places=6, default=0)  # ours, per part, snapshot
@@ -82,9 +80,7 @@ class Message(models.Model):
         indexes = [
             models.Index(fields=["account", "id"], name="message_account"),
             models.Index(fields=["recipient", "id"], name="message_recipient"),
-            models.Index(
-                fields=["account", "client_ref"], condition=~Q(client_ref=""), name="message_client_ref"
-            ),
+            models.Index(fields=["account", "client_ref"], condition=~Q(client_ref=""), name="message_client_ref"),
         ]
 
     def __str__(self) -> str:
@@ -122,13 +118,9 @@ class Part(models.Model):
             models.Index(fields=["connector", "lane", "id"], condition=Q(status="QUEUED"), name="part_claim"),
             models.Index(fields=["send_at"], condition=Q(status="SCHEDULED"), name="part_due"),
             models.Index(fields=["uncertain_until"], condition=Q(status="UNCERTAIN"), name="part_uncertain"),
-            models.Index(
-                fields=["connector", "bind_no"], condition=Q(status="SUBMITTING"), name="part_submitting"
-            ),
+            models.Index(fields=["connector", "bind_no"], condition=Q(status="SUBMITTING"), name="part_submitting"),
             models.Index(fields=["provider_key"], condition=~Q(provider_key=""), name="part_provider_key"),
-            models.Index(
-                fields=["expires_at"], condition=Q(status__in=["SCHEDULED", "QUEUED"]), name="part_expiry"
-            ),
+            models.Index(fields=["expires_at"], condition=Q(status__in=["SCHEDULED", "QUEUED"]), name="part_expiry"),
             models.Index(fields=["expires_at"], condition=Q(status="SUBMITTED"), name="part_silent"),
         ]
 
