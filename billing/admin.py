@@ -1,3 +1,4 @@
+from decimal import Decimal
 from typing import Any
 
 from django import forms
@@ -144,8 +145,12 @@ def _clients_credits(client: Any) -> Any:
     return _credits(client.account)
 
 
-def _open(request: HttpRequest, account: Account) -> None:
-    services.open_wallet(account=account)
+def _open(request: HttpRequest, account: Account, *, credits: Decimal | None = None, unlimited: bool = False) -> None:
+    """A wallet for the new account, with the credits that the form gave it to start with."""
+    services.open_wallet(account=account, unlimited=unlimited)
+    if credits:
+        actor = request.user.get_username()
+        services.top_up(account=account, amount=credits, nonce="opening", actor=actor, description="Opening")
 
 
 extend_list(Account, Column(_credits, related=("wallet",)))

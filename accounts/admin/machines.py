@@ -14,6 +14,7 @@ from accounts.admin.log import actor_of
 from accounts.admin.shown_once import Secret, shown_once
 from accounts.credentials import SCOPES
 from accounts.models import Account, ApiClient, ApiKey, SmppClient, WebhookEndpoint
+from common.money import LIMIT
 from common.staff import GatewayAdmin, SecretField
 from common.staff.extensions import created
 from common.unfold import AutocompleteSelectFilter, display
@@ -67,15 +68,27 @@ class ApiClientForm(ClientForm):
     """Without an account the client gets one of its own name (requirements 1C)."""
 
     account = forms.ModelChoiceField(Account.objects.all(), required=False)
+    credits = forms.DecimalField(required=False, min_value=0, max_value=LIMIT, decimal_places=4)
+    unlimited = forms.BooleanField(required=False, label="Unlimited credits")
 
     def clean(self) -> dict[str, Any]:
         values = super().clean() or self.cleaned_data
-        if values.get("account") is None:
-            if self.instance.pk:
-                raise ValidationError({"account": "A client keeps an account."})
-            if Account.objects.filter(name=values.get("username")).exists():
-                raise ValidationError({"account": "An account of this name exists: choose it, or another user name."})
+        wrong = self._wrong_without(values) if values.get("account") is None else self._wrong_with(values)
+        if wrong:
+            raise ValidationError(wrong)
         return values
+
+    def _wrong_without(self, values: dict[str, Any]) -> dict[str, str]:
+        if self.instance.pk:
+            return {"account": "A client keeps an account."}
+        if Account.objects.filter(name=values.get("username")).exists():
+            return {"account": "An account of this name exists: choose it, or another user name."}
+        return {}
+
+    def _wrong_with(self, values: dict[str, Any]) -> dict[str, str]:
+        """An account has its credits already; they are not given twice by way of a client."""
+        given = [name for name in ("credits", "unlimited") if values.get(name)]
+        return dict.fromkeys(given, "Only for a client without account; the account has credits of its own.")
 
 
 @admin.register(ApiClient)
@@ -94,6 +107,16 @@ class ApiClientAdmin(ClientAdmin):
         ("Messages", {"fields": ("default_sender", "traffic_class", "otp_allowed", "dlr_url", "webhook_secret")}),
         ("Use", {"fields": ("last_used_at", "created_at")}),
     )
+    own_credits = (
+        "Without an account",
+        {
+            "fields": ("credits", "unlimited"),
+            "description": "The client gets an account of its own name, which begins with these credits.",
+        },
+    )
+
+    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
+        return self.fieldsets if obj else (*self.fieldsets, self.own_credits)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[ApiClient]:
         return super().get_queryset(request).prefetch_related("api_keys")
@@ -105,9 +128,10 @@ class ApiClientAdmin(ClientAdmin):
     def create(self, request: Any, form: Any) -> Model:
         actor, values = actor_of(request), dict(form.cleaned_data)
         password, account = values.pop("new_password") or None, values.pop("account")
+        wishes = {name: values.pop(name) for name in ("credits", "unlimited")}
         if account is None:
             client, plain = services.create_standalone_client(password=password, actor=actor, **values)
-            created(request, client.account)
+            created(request, client.account, **wishes)
         else:
             client, plain = services.create_api_client(account=account, password=password, actor=actor, **values)
         _, key = services.issue_key(client=client, name="first", actor=actor)

@@ -7,6 +7,7 @@ from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from accounts.credentials import Caller
 from api import listing
 from api.schema import examples, shapes
 from api.views.base import ApiView, send
@@ -14,7 +15,7 @@ from common.money import quantize
 from messaging import selectors, status
 from messaging.cancel import cancel
 from messaging.commands import public_id
-from messaging.models import Status
+from messaging.models import Message, Status
 from messaging.selectors import Seen
 from messaging.trace import trace
 
@@ -88,10 +89,7 @@ class MessageView(ApiView):
         examples=examples.ONE,
     )
     def get(self, request: Request, message_id: str) -> Response:
-        seen = selectors.get(
-            account_id=self.caller(request).account.id, message_id=selectors.parse_public_id(message_id)
-        )
-        return Response({"ok": True, **told_of(seen)})
+        return Response({"ok": True, **told_of(_found(self.caller(request), message_id))})
 
     @extend_schema(
         tags=["Messages"],
@@ -102,9 +100,9 @@ class MessageView(ApiView):
         examples=examples.CANCEL,
     )
     def delete(self, request: Request, message_id: str) -> Response:
-        found = selectors.parse_public_id(message_id)
-        cancel(account_id=self.caller(request).account.id, message_id=found)
-        return Response({"ok": True, "message_id": message_id, "status": status.told(Status.CANCELLED)})
+        message = _found(self.caller(request), message_id).message
+        cancel(account_id=message.account_id, message_id=message.id)
+        return Response({"ok": True, "message_id": _id_of(message), "status": status.told(Status.CANCELLED)})
 
 
 class TraceView(ApiView):
@@ -120,15 +118,26 @@ class TraceView(ApiView):
         examples=examples.TRACE,
     )
     def get(self, request: Request, message_id: str) -> Response:
-        events = trace(self.caller(request).account.id, selectors.parse_public_id(message_id))
-        return Response({"ok": True, "message_id": message_id, "events": events})
+        message = _found(self.caller(request), message_id).message
+        events = trace(message.account_id, message.id)
+        return Response({"ok": True, "message_id": _id_of(message), "events": events})
+
+
+def _found(caller: Caller, message_id: str) -> Seen:
+    """The caller's message, named with or without `queued_`; raises Rejected NOT_FOUND."""
+    return selectors.get(account_id=caller.account.id, message_id=selectors.parse_public_id(message_id))
+
+
+def _id_of(message: Message) -> str:
+    """The id that was given first stays the id for ever, however it was asked for (requirements 1C)."""
+    return public_id(message.id, over_limit=message.over_limit)
 
 
 def told_of(seen: Seen) -> dict[str, Any]:
     """What a customer sees of a message: no cost, no connector, no route."""
     message = seen.message
     return {
-        "message_id": public_id(message.id, over_limit=message.over_limit),
+        "message_id": _id_of(message),
         "to": message.recipient,
         "from": message.sender,
         "content": message.content,

@@ -34,7 +34,7 @@ class Deed:
 
 
 _columns: dict[str, list[Column]] = defaultdict(list)
-_creation: dict[str, list[Callable[[HttpRequest, Any], None]]] = defaultdict(list)
+_creation: dict[str, list[Callable[..., None]]] = defaultdict(list)
 _recorders: list[Callable[[Deed], None]] = []
 
 
@@ -48,15 +48,15 @@ def columns_of(model: type[Model]) -> list[Column]:
     return _columns[model._meta.label]
 
 
-def after_creation(model: type[Model], do: Callable[[HttpRequest, Any], None]) -> None:
-    """Call `do(request, row)` in the transaction in which the admin creates a row of `model`."""
+def after_creation(model: type[Model], do: Callable[..., None]) -> None:
+    """Call `do(request, row, **wishes)` in the transaction in which the admin creates a row of `model`."""
     _creation[model._meta.label].append(do)
 
 
-def created(request: HttpRequest, row: Model) -> None:
-    """Tell those who asked that a row was created."""
+def created(request: HttpRequest, row: Model, **wishes: Any) -> None:
+    """Tell those who asked that a row was created; `wishes` are what the form asked of them."""
     for do in _creation[row._meta.label]:
-        do(request, row)
+        do(request, row, **wishes)
 
 
 def record_with(recorder: Callable[[Deed], None]) -> None:

@@ -1,6 +1,7 @@
 """Clients, keys and people made in the admin."""
 
 import re
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -12,7 +13,7 @@ from django.urls import reverse
 from accounts.credentials import by_key
 from accounts.models import Account, ApiClient, ApiKey, AuditEntry, Role, SmppClient, User
 from accounts.snapshot import accounts
-from billing.models import Wallet
+from billing.models import LedgerEntry, Wallet
 from tests.admin.browser import untouched
 from tests.support import cast
 from tests.support.waiting import wait_until
@@ -62,6 +63,17 @@ def test_a_given_password_is_kept_as_hash_and_not_shown(superadmin: Client) -> N
 def test_a_client_without_account_gets_account_and_wallet_of_its_own(superadmin: Client) -> None:
     shown(submit(superadmin, "apiclient", "add", username="solo"))
     assert ApiClient.objects.get().account == Account.objects.get(name="solo") == Wallet.objects.get().account
+    assert not LedgerEntry.objects.exists()
+
+
+def test_a_client_without_account_begins_with_the_credits_of_its_form(superadmin: Client) -> None:
+    shown(submit(superadmin, "apiclient", "add", username="solo", credits="12.5"))
+    wallet = Wallet.objects.get()
+    assert (wallet.account.name, wallet.balance, wallet.unlimited) == ("solo", Decimal("12.5"), False)
+    entry = LedgerEntry.objects.get()
+    assert (entry.account_id, entry.reason, entry.amount) == (wallet.account_id, "top_up", Decimal("12.5"))
+    shown(submit(superadmin, "apiclient", "add", username="free", unlimited="on"))
+    assert Wallet.objects.get(account__name="free").unlimited and LedgerEntry.objects.count() == 1
 
 
 @pytest.mark.parametrize(
@@ -73,6 +85,10 @@ def test_a_client_without_account_gets_account_and_wallet_of_its_own(superadmin:
         {"new_password": "x" * 200},
         {"username": "taken", "account": ""},
         {"spending_cap": "1e30"},
+        {"credits": "5"},
+        {"unlimited": "on"},
+        {"credits": "-1", "account": ""},
+        {"credits": "0.00001", "account": ""},
     ],
 )
 def test_a_wrong_client_is_refused_and_nothing_is_written(superadmin: Client, wrong: dict[str, Any]) -> None:
@@ -80,7 +96,7 @@ def test_a_wrong_client_is_refused_and_nothing_is_written(superadmin: Client, wr
     answer = submit(superadmin, "apiclient", "add", **{"username": "acme", "account": account.pk, **wrong})
     assert answer.status_code == 200 and answer.context["errors"]
     assert not ApiClient.objects.exists() and not ApiKey.objects.exists() and not AuditEntry.objects.exists()
-    assert Account.objects.count() == 1
+    assert Account.objects.count() == 1 and LedgerEntry.objects.count() == 1  # the cast's own
 
 
 def test_an_edit_keeps_secrets_that_were_left_empty_and_audits_before_and_after(superadmin: Client) -> None:

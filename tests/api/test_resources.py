@@ -48,6 +48,12 @@ def test_the_id_is_taken_with_and_without_queued_and_repeated_as_it_was_given(dj
     for spelling in (queued, queued.removeprefix("queued_")):
         told = who.get(django, f"{MESSAGES}/{spelling}").json
         assert told["message_id"] == queued and told["status"] == "SCHEDULED"
+        assert who.get(django, f"{MESSAGES}/{spelling}/trace").json["message_id"] == queued
+    bare = queued.removeprefix("queued_")
+    cancelled = django.ask("DELETE", f"{MESSAGES}/{bare}", None, {"X-API-Key": who.key})
+    assert (cancelled.status, cancelled.json["message_id"]) == (200, queued)
+    at_once = django.ask("DELETE", f"{MESSAGES}/queued_{ids[0]}", None, {"X-API-Key": who.key})
+    assert (at_once.status, at_once.json["message_id"]) == (200, ids[0])
 
 
 @pytest.mark.parametrize(
