@@ -23,4 +23,4 @@ ENV GATEWAY_VAR=/var/lib/gateway
 EXPOSE 8080
 CMD ["gunicorn", "gateway_project.asgi:application", "-k", "uvicorn_worker.UvicornWorker", \
      "--bind", "0.0.0.0:8080", "--workers", "2", "--no-control-socket", "--max-requests", "0", \
-     "--worker-tmp-dir", "/dev/shm"]
+     "--forwarded-allow-ips=", "--worker-tmp-dir", "/dev/shm"]

@@ -84,24 +84,26 @@ class LocalClockwork:
 
 
 class RedisClockwork:
-    """Virtual clocks in Redis, by its clock."""
+    """Virtual clocks in Redis, by its clock; `prefix` keeps gateways apart that share one Redis."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, prefix: str = "") -> None:
         import redis
 
         self._redis = redis.Redis.from_url(url, socket_timeout=0.5, socket_connect_timeout=0.5)
         self._script = self._redis.register_script(_LUA)
+        self._prefix = prefix
 
     def advance(self, key: str, interval: float, count: int, burst: float, horizon: float) -> tuple[float, int]:
         """See LocalClockwork."""
-        lag, granted = self._script(keys=[f"pace:{key}"], args=[interval, count, burst, horizon])
+        lag, granted = self._script(keys=[f"{self._prefix}pace:{key}"], args=[interval, count, burst, horizon])
         return float(lag), int(granted)
 
     def add(self, key: str, amount: int, ttl: int) -> int:
         """See LocalClockwork."""
+        name = f"{self._prefix}sum:{key}"
         with self._redis.pipeline() as pipe:
-            pipe.incrby(f"sum:{key}", amount)
-            pipe.expire(f"sum:{key}", ttl)
+            pipe.incrby(name, amount)
+            pipe.expire(name, ttl)
             total, _ = pipe.execute()
         return int(total)
 
@@ -168,6 +170,6 @@ def pacer() -> Pacer:
     with _lock:
         if _pacer is None:
             url = settings.CACHE_URL
-            shared = RedisClockwork(url) if url.startswith("redis") else None
+            shared = RedisClockwork(url, settings.GATEWAY_QUEUE_PREFIX) if url.startswith("redis") else None
             _pacer = Pacer(shared, processes=settings.PACER_PROCESSES)
         return _pacer

@@ -5,8 +5,10 @@ from collections.abc import Iterator
 
 import pytest
 
+from common import bus
 from tests.services.answering import SERVICES, Unusable
 from tests.support.ledger import let_flush_empty_the_ledger
+from tests.support.leftovers import nothing_left_behind
 
 ON_SQLITE = os.environ.get("GATEWAY_TEST_STORE") == "sqlite"
 
@@ -41,3 +43,11 @@ def _ledger_may_be_emptied_between_tests() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         let_flush_empty_the_ledger(patch)
         yield
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _nothing_is_left_behind() -> Iterator[None]:
+    """The services may be somebody's own: queues and keys of this run go with it."""
+    with nothing_left_behind():
+        yield
+        bus.close()

@@ -133,6 +133,7 @@ class Web:
         config = uvicorn.Config(
             application, loop="uvloop", http="httptools", lifespan="on", log_config=None, access_log=False,
             timeout_keep_alive=30, timeout_graceful_shutdown=15, backlog=1024,
+            proxy_headers=False,  # whom to believe is decided in one place: api.gate (TRUSTED_PROXIES)
         )  # fmt: skip
         self._server = uvicorn.Server(config)
         self._sock = sock

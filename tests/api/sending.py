@@ -2,16 +2,11 @@
 
 import json
 from dataclasses import dataclass
-from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
-import redis
-from django.conf import settings
-
 from accounts.snapshot import accounts
 from billing.models import LedgerEntry, Reason
-from common.clock import utc_now
 from connectors.snapshot import connectors
 from messaging.models import IdempotencyKey, Message
 from routing.snapshot import routing_table
@@ -66,20 +61,7 @@ def customer(credits: str = "100", **fields: Any) -> Customer:
     who = cast.customer(credits, **fields)
     key = cast.make_key(who.client)
     settle()
-    _forget_limits(who)
     return Customer(who, key)
-
-
-def _forget_limits(who: cast.Cast) -> None:
-    """Ids begin anew with each run's database, but the counts of a former run may still lie in Redis."""
-    if not settings.CACHE_URL.startswith("redis"):
-        return
-    today = utc_now().date()
-    days = [(today + timedelta(days=ahead)).isoformat() for ahead in (-1, 0, 1, 2)]
-    holders = [f"api:{who.client.pk}", f"account:{who.account.pk}"]
-    names = [f"pace:{holder}" for holder in holders] + [f"sum:{holder}:{day}" for holder in holders for day in days]
-    with redis.Redis.from_url(settings.CACHE_URL) as store:
-        store.delete(*names)
 
 
 def settle() -> None:

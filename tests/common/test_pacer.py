@@ -9,9 +9,13 @@ from common.pacer import LocalClockwork, Pacer, RedisClockwork
 from tests.support.cast import unique
 
 
+def in_redis(prefix=settings.GATEWAY_QUEUE_PREFIX):
+    return RedisClockwork(settings.CACHE_URL, prefix)
+
+
 @pytest.fixture(params=["memory", "redis"])
 def pacer(request):
-    return Pacer(None) if request.param == "memory" else Pacer(RedisClockwork(settings.CACHE_URL))
+    return Pacer(None) if request.param == "memory" else Pacer(in_redis())
 
 
 def test_no_rate_is_no_limit(pacer):
@@ -43,13 +47,22 @@ def test_take_gives_what_is_there_and_says_when_to_come_back(pacer):
 
 def test_concurrent_takers_never_get_more_than_the_rate():
     key, taken = unique("k"), []
-    pacer = Pacer(RedisClockwork(settings.CACHE_URL))
+    pacer = Pacer(in_redis())
     threads = [threading.Thread(target=lambda: taken.append(pacer.take(key, 100, 50).granted)) for _ in range(8)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
     assert 100 <= sum(taken) <= 130  # a burst of one second, and what a few milliseconds add
+
+
+def test_gateways_that_share_one_redis_do_not_count_for_each_other():
+    key, prefix = unique("k"), settings.GATEWAY_QUEUE_PREFIX
+    one, other = Pacer(in_redis(f"{prefix}one.")), Pacer(in_redis(f"{prefix}other."))
+    assert one.count_day(key, "2026-11-21", 3) == 3
+    assert other.count_day(key, "2026-11-21", 1) == 1
+    assert one.take(key, 5, 100).granted in (5, 6)
+    assert other.take(key, 5, 100).granted in (5, 6)
 
 
 def test_daily_counts_add_up(pacer):

@@ -111,3 +111,10 @@ def test_nothing_starts_before_the_migration_is_done(name):
 def test_redis_never_evicts():
     command = SERVICES["redis"]["command"]
     assert command[command.index("--maxmemory-policy") + 1] == "noeviction"
+
+
+@pytest.mark.parametrize("name", ["docker-compose.yml", "Procfile", "Dockerfile", "README.md"])
+def test_gunicorn_believes_no_proxy_by_itself(name):
+    """It would take X-Forwarded-For from 127.0.0.1 before api.gate sees who really asked."""
+    text = (ROOT / name).read_text()
+    assert "--forwarded-allow-ips=" in text[text.index("gateway_project.asgi:application") :]
