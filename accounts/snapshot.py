@@ -23,7 +23,6 @@ class AccountView:
     tps: int
     daily_limit: int
     over_limit: str
-    sms_quota: int | None
     max_parts: int
     sender_policy: str
     default_sender: str
@@ -183,7 +182,6 @@ def _account(row: Account) -> AccountView:
         tps=row.tps,
         daily_limit=row.daily_limit,
         over_limit=row.over_limit,
-        sms_quota=row.sms_quota,
         max_parts=row.max_parts,
         sender_policy=row.sender_policy,
         default_sender=row.default_sender,

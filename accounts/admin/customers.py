@@ -45,7 +45,7 @@ class AccountAdmin(GatewayAdmin):
     actions = ("suspend", "resume")
     fieldsets = (
         (None, {"fields": ("name", "company", "email", "phone", "group", "parent", "active")}),
-        ("Money", {"fields": ("billing_mode", "charge_on", "sms_quota")}),
+        ("Money", {"fields": ("billing_mode", "charge_on")}),
         ("Limits", {"fields": ("tps", "daily_limit", "over_limit", "max_parts", "ip_whitelist")}),
         ("Senders and reports", {"fields": ("sender_policy", "default_sender", "intermediate_dlr", "mask_connector")}),
         ("Place", {"fields": ("time_zone", "language", "created_at")}),

@@ -54,7 +54,6 @@ class Migration(migrations.Migration):
                 ('tps', models.PositiveIntegerField(default=0, help_text='Messages a second over all credentials; 0: no limit.')),
                 ('daily_limit', models.PositiveIntegerField(default=0, help_text='Messages a day; 0: no limit.')),
                 ('over_limit', models.CharField(choices=[('queue', 'Accept and send later'), ('reject', 'Refuse with 429')], default='queue', max_length=8)),
-                ('sms_quota', models.PositiveBigIntegerField(blank=True, help_text='Parts in all; empty: no quota.', null=True)),
                 ('max_parts', models.PositiveSmallIntegerField(default=10, help_text='Longer texts are refused, never cut.')),
                 ('sender_policy', models.CharField(choices=[('any', 'Any well-formed sender'), ('registered', "Only the account's registered senders and its defaults")], default='any', max_length=12)),
                 ('default_sender', models.CharField(blank=True, max_length=21)),

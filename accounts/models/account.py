@@ -54,7 +54,6 @@ class Account(Versioned):
     tps = models.PositiveIntegerField(default=0, help_text="Messages a second over all credentials; 0: no limit.")
     daily_limit = models.PositiveIntegerField(default=0, help_text="Messages a day; 0: no limit.")
     over_limit = models.CharField(max_length=8, choices=OverLimit.choices, default=OverLimit.QUEUE)
-    sms_quota = models.PositiveBigIntegerField(null=True, blank=True, help_text="Parts in all; empty: no quota.")
     max_parts = models.PositiveSmallIntegerField(default=10, help_text="Longer texts are refused, never cut.")
     sender_policy = models.CharField(max_length=12, choices=SenderPolicy.choices, default=SenderPolicy.ANY)
     default_sender = models.CharField(max_length=21, blank=True)

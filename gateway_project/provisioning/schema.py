@@ -205,7 +205,6 @@ ACCOUNT: Final = Kind(
             "tps",
             "daily_limit",
             "over_limit",
-            "sms_quota",
             "max_parts",
             "sender_policy",
             "default_sender",

@@ -25,7 +25,7 @@ def own_snapshot(monkeypatch: pytest.MonkeyPatch) -> Snapshot[Any]:
 @pytest.mark.django_db
 @pytest.mark.both
 def test_everything_a_caller_presents_is_found_with_the_values_of_the_rows() -> None:
-    account = cast.make_account(tps=7, sms_quota=5, ip_whitelist=["203.0.113.0/24"])
+    account = cast.make_account(tps=7, daily_limit=5, ip_whitelist=["203.0.113.0/24"])
     client = cast.make_client(account, spending_cap="12.5", dlr_url="https://example.com/dlr", otp_allowed=True)
     esme = cast.make_smpp_client(account, max_binds=3)
     cast.make_key(client, "httpapi_known", scopes=["send"])
@@ -33,7 +33,7 @@ def test_everything_a_caller_presents_is_found_with_the_values_of_the_rows() -> 
     cast.make_endpoint(account, "https://example.com/off", active=False)
     seen = snapshot.accounts()
     owner = seen.account(account.pk)
-    assert owner and (owner.name, owner.tps, owner.sms_quota, owner.active) == (account.name, 7, 5, True)
+    assert owner and (owner.name, owner.tps, owner.daily_limit, owner.active) == (account.name, 7, 5, True)
     assert [str(network) for network in owner.networks] == ["203.0.113.0/24"]
     view = seen.client(client.pk)
     assert view is seen.client_by_username(client.username) and view and view.account is owner

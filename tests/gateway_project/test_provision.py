@@ -171,7 +171,7 @@ accounts:
   - name: parent
   - {name: child, parent: parent, group: vip, daily_limit: 10, billing_mode: rate, charge_on: delivery, max_parts: 3,
      sender_policy: registered, senders: [CHILD], default_sender: CHILD, mask_connector: true, intermediate_dlr: true,
-     ip_whitelist: [10.0.0.0/8], credit_limit: "5.5", time_zone: Asia/Dubai, sms_quota: 7,
+     ip_whitelist: [10.0.0.0/8], credit_limit: "5.5", time_zone: Asia/Dubai,
      webhooks: [{name: main, url: "https://example.com/h", events: [dlr, mo], secret: generate}],
      api_clients: [{username: c, description: d, default_sender: CHILD, spending_cap: "2.5", webhook_secret: generate,
                     active: false, api_key: generate, scopes: [send], routing_profile: gold}],
@@ -184,7 +184,7 @@ staff: [{username: boss, role: superadmin, password: generate}, {username: clerk
     drawn = {(one["kind"], one["name"], one["key"]): one["value"] for one in run_json(path)["generated"]}
     child = Account.objects.get(name="child")
     assert (child.parent.name, child.group.name, child.time_zone) == ("parent", "vip", "Asia/Dubai")
-    assert child.wallet.credit_limit == Decimal("5.5") and child.sms_quota == 7
+    assert child.wallet.credit_limit == Decimal("5.5")
     assert WebhookEndpoint.objects.get().secret == drawn["webhook", "child/main", "secret"]
     client = ApiClient.objects.get()
     assert client.spending_cap == Decimal("2.5") and not client.active
