@@ -27,7 +27,7 @@ up: $(RUN) ## the fleet of the Procfile on PostgreSQL, RabbitMQ and Redis
 	  honcho run .ci/require-named DATABASE_URL BROKER_URL CACHE_URL SECRET_KEY FIELD_ENCRYPTION_KEYS && \
 	  honcho run python manage.py migrate --no-input && \
 	  honcho run python manage.py collectstatic --no-input -v 0 && \
-	  exec honcho start
+	  exec python -m gateway_project.fleet
 
 test: $(DEV) ## the whole suite, then the claims, crashes and money again on SQLite
 	@exec $(PY) -m tests.services run -- .ci/test $(ARGS)

@@ -1,5 +1,7 @@
 """One process, nothing to install: SQLite, in-memory broker, local cache (architecture section 7)."""
 
+from typing import Any
+
 from gateway_project.settings.base import *  # noqa: F403
 from gateway_project.settings.base import GATEWAY_VAR, env
 from gateway_project.settings.local_keys import local_keys
@@ -14,7 +16,7 @@ _keys = local_keys(GATEWAY_VAR / "keys.json")
 SECRET_KEY = env.str("SECRET_KEY", default=_keys["secret_key"])
 FIELD_ENCRYPTION_KEYS = env.list("FIELD_ENCRYPTION_KEYS", default=[_keys["field_key"]])
 
-DATABASES = {
+DATABASES: dict[str, dict[str, Any]] = {
     "default": {
         "ENGINE": "django.db.backends.sqlite3",
         "NAME": str(GATEWAY_VAR / "gateway.sqlite3"),
