@@ -21,6 +21,6 @@ RUN DATABASE_URL=postgres://build/build BROKER_URL=amqp://build CACHE_URL=redis:
 USER gateway
 ENV GATEWAY_VAR=/var/lib/gateway
 EXPOSE 8080
-CMD ["gunicorn", "gateway_project.asgi:application", "-k", "uvicorn_worker.UvicornWorker", \
+CMD ["gunicorn", "gateway_project.asgi:application", "-k", "common.http_server.Worker", \
      "--bind", "0.0.0.0:8080", "--workers", "2", "--no-control-socket", "--max-requests", "0", \
      "--forwarded-allow-ips=", "--worker-tmp-dir", "/dev/shm"]

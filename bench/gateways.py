@@ -89,7 +89,7 @@ def _commands(environment: dict[str, str]) -> dict[str, list[str]]:
             "--host", "127.0.0.1", "--port", environment["GATEWAY_SIMULATOR_PORT"],
         ],
         "web": [
-            str(bin_ / "gunicorn"), "gateway_project.asgi:application", "-k", "uvicorn_worker.UvicornWorker",
+            str(bin_ / "gunicorn"), "gateway_project.asgi:application", "-k", "common.http_server.Worker",
             "--bind", f"127.0.0.1:{environment['GATEWAY_HTTP_PORT']}", "--no-control-socket", *web,
         ],
         "worker": [

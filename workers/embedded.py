@@ -17,6 +17,7 @@ from celery.worker import state as celery_state
 from django.conf import settings
 
 from common import bus
+from common.http_server import Connection
 from common.jobs import Job, enqueue
 from common.queues import Work
 from workers.binds.service import BindService
@@ -131,7 +132,7 @@ class Web:
 
     def __init__(self, application: Any, sock: Any) -> None:
         config = uvicorn.Config(
-            application, loop="uvloop", http="httptools", lifespan="on", log_config=None, access_log=False,
+            application, loop="uvloop", http=Connection, lifespan="on", log_config=None, access_log=False,
             timeout_keep_alive=30, timeout_graceful_shutdown=15, backlog=1024,
             proxy_headers=False,  # whom to believe is decided in one place: api.gate (TRUSTED_PROXIES)
         )  # fmt: skip

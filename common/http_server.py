@@ -1,0 +1,80 @@
+"""HTTP connections that cannot be held or swollen by whoever opens them: uvicorn's, with an end to every head.
+
+uvicorn bounds neither the length of a head nor the time that it may take (its keep-alive clock starts only after
+an answer), so that strangers could fill memory and descriptors before a credential is asked for (OWASP API4).
+"""
+
+import asyncio
+from typing import Any, Final
+
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn_worker import UvicornWorker
+
+HEAD_SECONDS: Final = 15.0  # from the first octet of a head to its end, and from the connection to the first head
+LARGEST_HEAD: Final = 64 * 1024  # octets; so much of a head, or of trailers, is kept before the connection ends
+TOO_LARGE: Final = b"HTTP/1.1 431 Request Header Fields Too Large\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
+
+
+class Connection(HttpToolsProtocol):
+    """One client's connection; ends when a head is too long or too slow, or nobody listens any more."""
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Start the clock of the first head."""
+        self._unread = 0
+        self._clock: asyncio.TimerHandle | None = None
+        super().connection_made(transport)
+        self._start_clock()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Requests that wait behind the present one are not begun: nobody would hear the answer."""
+        self._stop_clock()
+        self.pipeline.clear()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """Octets since the last end of a head, piece of a body or end of a message count as head."""
+        self._unread += len(data)
+        super().data_received(data)
+        if self.transport.is_closing():
+            return
+        if self._unread > LARGEST_HEAD:
+            self.transport.write(TOO_LARGE)
+            self.transport.close()
+        elif self.cycle is None or self.cycle.response_complete:
+            # uvicorn has just stopped its keep-alive clock, and starts it again only after the next answer.
+            self._start_clock()
+
+    def on_headers_complete(self) -> None:
+        """The head is whole."""
+        self._stop_clock()
+        self._unread = 0
+        super().on_headers_complete()
+
+    def on_body(self, body: bytes) -> None:
+        """A piece of the body, which the application limits."""
+        self._unread = 0
+        super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        """The next octet begins another head."""
+        self._unread = 0
+        super().on_message_complete()
+
+    def _start_clock(self) -> None:
+        if self._clock is None:
+            self._clock = self.loop.call_later(HEAD_SECONDS, self._too_late)
+
+    def _stop_clock(self) -> None:
+        if self._clock is not None:
+            self._clock.cancel()
+            self._clock = None
+
+    def _too_late(self) -> None:
+        if not self.transport.is_closing():
+            self.transport.close()
+
+
+class Worker(UvicornWorker):
+    """gunicorn's worker with these connections: `gunicorn -k common.http_server.Worker`."""
+
+    CONFIG_KWARGS: dict[str, Any] = {"loop": "uvloop", "http": Connection, "ws": "none"}

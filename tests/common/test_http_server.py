@@ -1,0 +1,139 @@
+"""The HTTP server on sockets: heads that never end, in octets or in time, cost nothing but their connection."""
+
+import asyncio
+import socket
+import threading
+
+import pytest
+import uvicorn
+
+from common import http_server
+from tests.support.waiting import wait_until
+
+REQUEST = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
+WITH_BODY = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 900\r\n\r\n"
+
+
+@pytest.fixture
+def served():
+    """Paths that the application was asked for, and the port."""
+    asked, going_on = [], threading.Event()
+
+    async def application(scope, receive, send):
+        asked.append(scope["path"])
+        if scope["path"] == "/slow":
+            await asyncio.to_thread(going_on.wait, 10)
+        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"2")]})
+        await send({"type": "http.response.body", "body": b"ok"})
+
+    config = uvicorn.Config(
+        application, port=0, http=http_server.Connection, lifespan="off", log_config=None, timeout_keep_alive=60
+    )
+    server = uvicorn.Server(config)
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    wait_until(lambda: server.started)
+    yield asked, server.servers[0].sockets[0].getsockname()[1], going_on
+    going_on.set()
+    server.should_exit = True
+    thread.join(10)
+
+
+def open_to(port):
+    return socket.create_connection(("127.0.0.1", port), timeout=10)
+
+
+def until_closed(sock):
+    """Everything that the server still says."""
+    told = b""
+    try:
+        while piece := sock.recv(65536):
+            told += piece
+    except ConnectionError:
+        pass
+    return told
+
+
+@pytest.mark.parametrize(
+    "beginning",
+    [
+        pytest.param(b"GET /?", id="url"),
+        pytest.param(b"GET / HTTP/1.1\r\nX-A: ", id="header"),
+        pytest.param(REQUEST.replace(b"\r\n\r\n", b"\r\nTransfer-Encoding: chunked\r\n\r\n0\r\nX-A: "), id="trailer"),
+    ],
+)
+def test_a_head_without_end_is_cut_long_before_it_fills_memory(served, beginning):
+    _, port, _ = served
+    with open_to(port) as sock:
+        sock.sendall(beginning)
+        sent = 0
+        with pytest.raises(ConnectionError):
+            while sent < 64 * 2**20:
+                sent += sock.send(b"a" * 65536)
+        assert sent < 16 * 2**20  # what kernels hold; the server has taken 64 KiB and one read
+
+
+def test_a_head_of_ordinary_length_and_a_long_body_pass(served):
+    asked, port, _ = served
+    with open_to(port) as sock:
+        head = b"POST /long HTTP/1.1\r\nX-A: " + b"a" * 8_000 + b"\r\nContent-Length: 1000000\r\n\r\n"
+        sock.sendall(head + b"b" * 1_000_000)
+        assert sock.recv(100).startswith(b"HTTP/1.1 200")
+        sock.sendall(REQUEST)
+        assert sock.recv(100).startswith(b"HTTP/1.1 200")
+    assert asked == ["/long", "/"]
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        pytest.param([], id="silence"),
+        pytest.param([b"GET /"], id="half a line"),
+        pytest.param([REQUEST, b"\r\n"], id="an empty line after an answer"),
+        pytest.param([REQUEST, b"GET"], id="half a second request"),
+        pytest.param([WITH_BODY, b"x"], id="a body nobody reads"),
+    ],
+)
+def test_whoever_does_not_come_to_the_end_of_a_head_is_cut(served, monkeypatch, words):
+    monkeypatch.setattr(http_server, "HEAD_SECONDS", 0.2)
+    _, port, _ = served
+    with open_to(port) as sock:
+        for word in words:
+            sock.sendall(word)
+            if word.endswith(b"\r\n\r\n"):
+                assert sock.recv(1000).startswith(b"HTTP/1.1 200")
+        assert until_closed(sock) == b""  # or the timeout of the socket raises
+
+
+def test_a_slow_answer_is_not_a_slow_head(served, monkeypatch):
+    monkeypatch.setattr(http_server, "HEAD_SECONDS", 0.1)
+    asked, port, going_on = served
+    with open_to(port) as sock:
+        sock.sendall(REQUEST.replace(b"GET /", b"GET /slow"))
+        wait_until(lambda: asked)
+        sock.settimeout(0.4)
+        with pytest.raises(TimeoutError):
+            sock.recv(1)
+        going_on.set()
+        sock.settimeout(10)
+        assert sock.recv(100).startswith(b"HTTP/1.1 200")
+
+
+def test_requests_behind_one_whose_caller_left_are_not_begun(served):
+    asked, port, going_on = served
+    with open_to(port) as sock:
+        sock.sendall(REQUEST.replace(b"GET /", b"GET /slow") + REQUEST * 5)
+        wait_until(lambda: asked)
+    with open_to(port) as other:  # the loop has seen the end of the first connection before it answers this
+        other.sendall(REQUEST.replace(b"GET /", b"GET /other"))
+        assert other.recv(100).startswith(b"HTTP/1.1 200")
+        going_on.set()
+        other.sendall(REQUEST.replace(b"GET /", b"GET /again"))
+        assert other.recv(100).startswith(b"HTTP/1.1 200")
+    assert asked == ["/slow", "/other", "/again"]
+
+
+def test_gunicorn_gets_the_same_connections():
+    config = uvicorn.Config(lambda: None, **http_server.Worker.CONFIG_KWARGS)
+    config.load()
+    assert config.http_protocol_class is http_server.Connection
