@@ -68,6 +68,12 @@ def ledger_findings(*, since: date | None = None) -> Iterator[Finding]:
         yield Finding("I8", broken.text)
 
 
+def quick_findings() -> Iterator[Finding]:
+    """I2 and I3 alone: what a look of two seconds may ask of a ledger of moderate size."""
+    yield from _balances()
+    yield from _limits()
+
+
 def ledger_figures() -> dict[str, Any]:
     """Credits in every book and the number of entries, as text with four decimals."""
     books = _fetch(

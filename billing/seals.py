@@ -32,14 +32,19 @@ class Broken:
 def seal_closed_days(now: datetime) -> list[LedgerSeal]:
     """Seal every day that has ended at least an hour ago and is not sealed yet; returns the new seals."""
     last = LedgerSeal.objects.order_by("-day").first()
-    first_day = last.day + timedelta(days=1) if last else _first_day()
     made = []
     head = last.head if last else GENESIS
-    for day in _days(first_day, (now - GRACE).astimezone(UTC).date()):
+    for day in _days(first_unsealed_day(), (now - GRACE).astimezone(UTC).date()):
         entries, head = _chain(day, head)
         with transaction.atomic():
             made.append(LedgerSeal.objects.create(day=day, entries=entries, head=head))
     return made
+
+
+def first_unsealed_day() -> date | None:
+    """The day after the last seal, or that of the first entry; None while the ledger is empty."""
+    last = LedgerSeal.objects.order_by("-day").first()
+    return last.day + timedelta(days=1) if last else _first_day()
 
 
 def broken_seals(since: date | None = None) -> Iterator[Broken]:

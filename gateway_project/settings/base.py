@@ -21,6 +21,8 @@ BROKER_QUEUE_TYPE = env.str("BROKER_QUEUE_TYPE", default="")
 PACER_PROCESSES = env.int("PACER_PROCESSES", default=env.int("WEB_WORKERS", default=1))
 # Database calls that a bind worker may have under way at once.
 BINDS_DATABASE_THREADS = env.int("BINDS_DATABASE_THREADS", default=4)
+# Months of messages that ended so many days ago are dropped, once they are sealed; 0 keeps them for ever.
+RETENTION_DAYS = env.int("RETENTION_DAYS", default=0)
 PUBLIC_BASE_URL = env.str("PUBLIC_BASE_URL", default="")
 
 DEBUG = False

@@ -7,6 +7,7 @@ from common.clock import utc_now
 from inbound.models import InboundMessage
 from messaging import sweep
 from messaging.models import Attempt, Delivery, Message, MessageEvent, Part, Receipt
+from workers import retention
 
 LIMITS = {"time_limit": 280, "soft_time_limit": 240}
 PARTITIONED = (Message, Part, Attempt, MessageEvent, Receipt, Delivery, InboundMessage)
@@ -32,6 +33,7 @@ def purge() -> None:
 
 @shared_task(name="housekeeping.partitions", **LIMITS)
 def ensure_partitions() -> None:
-    """This month's partitions and three more."""
+    """This month's partitions and three more; those that are older than RETENTION_DAYS go."""
     for model in PARTITIONED:
         partitions.ensure_months(model._meta.db_table, now=utc_now())
+    retention.apply_setting()
