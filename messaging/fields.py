@@ -7,8 +7,10 @@ from typing import Final
 from django.conf import settings
 
 from common.errors import Code, Rejected
+from common.gsm import read_udh
 from common.http import OutboundError, check_url, parse_networks
 from messaging.commands import SubmitCommand
+from smpp.constants import Tag
 
 LONGEST_REFERENCE: Final = 100
 MOST_TAGS: Final = 10
@@ -22,6 +24,17 @@ MOST_TLVS: Final = 20
 LONGEST_TLV_NAME: Final = 40
 LONGEST_TLV: Final = 500
 LARGEST_TLV: Final = 2**63 - 1
+LARGEST_TAG: Final = 0xFFFF
+# Written by the gateway itself: a second text or count beside the one that was judged and charged.
+OUR_TAGS: Final = frozenset(
+    {
+        Tag.MESSAGE_PAYLOAD,
+        Tag.SAR_MSG_REF_NUM,
+        Tag.SAR_TOTAL_SEGMENTS,
+        Tag.SAR_SEGMENT_SEQNUM,
+        Tag.MORE_MESSAGES_TO_SEND,
+    }
+)
 
 
 def check(command: SubmitCommand) -> None:
@@ -32,6 +45,8 @@ def check(command: SubmitCommand) -> None:
         if not is_clean(text):
             raise _invalid(name, "U+0000 and lone surrogates are not allowed")
     _check_sizes(command)
+    if command.udh:
+        _check_header(command.udh)
     if command.tags is not None:
         _check_tags(command)
     if command.tlvs is not None:
@@ -100,6 +115,13 @@ def _check_sizes(command: SubmitCommand) -> None:
         raise _invalid("max_parts", "at least 1")
 
 
+def _check_header(udh: bytes) -> None:
+    """Its length octet counts what follows, and elements fill it; a handset shows anything else as noise."""
+    elements, rest = read_udh(udh)
+    if rest or not elements:
+        raise _invalid("udh", "a length octet and the elements that fill it")
+
+
 def _check_tags(command: SubmitCommand) -> None:
     tags = command.tags or ()
     if len(tags) > MOST_TAGS:
@@ -115,8 +137,19 @@ def _check_tlvs(tlvs: Mapping[str, str | int]) -> None:
     for name, value in tlvs.items():
         if not isinstance(name, str) or not 0 < len(name) <= LONGEST_TLV_NAME or not is_clean(name):
             raise _invalid("tlvs", f"names of 1 to {LONGEST_TLV_NAME} characters")
+        if not _may_be_set(name):
+            raise _invalid("tlvs", f"{name}: a name that the carrier's dictionary has, or a tag that we do not write")
         if not _is_tlv_value(value):
             raise _invalid("tlvs", f"{name}: a text of at most {LONGEST_TLV} characters or a whole number")
+
+
+def _may_be_set(name: str) -> bool:
+    """Names are looked up in the dictionary of the line that takes the message; numbers are tags."""
+    try:
+        tag = int(name, 0)
+    except ValueError:
+        return True
+    return 0 < tag <= LARGEST_TAG and tag not in OUR_TAGS
 
 
 def _is_tlv_value(value: object) -> bool:

@@ -44,6 +44,10 @@ def who():
         ({"content": "x" * 154, "udh": CONCAT}, Code.TOO_MANY_PARTS, "content"),
         ({"binary": b"x" * 135, "udh": CONCAT}, Code.TOO_MANY_PARTS, "content"),
         ({"udh": b"x" * 141}, Code.INVALID_VALUE, "udh"),
+        ({"udh": b"\xff\x00"}, Code.INVALID_VALUE, "udh"),
+        ({"udh": b"\x00"}, Code.INVALID_VALUE, "udh"),
+        ({"udh": b"\x05\x00\x03\x01\x02\x01\x00"}, Code.INVALID_VALUE, "udh"),
+        ({"udh": b"\x02\x00\x03"}, Code.INVALID_VALUE, "udh"),
         ({"max_parts": 0}, Code.INVALID_VALUE, "max_parts"),
         ({"traffic_class": "fast"}, Code.INVALID_VALUE, "traffic_class"),
         ({"traffic_class": "otp"}, Code.FORBIDDEN, "traffic_class"),
@@ -62,6 +66,10 @@ def who():
         ({"tlvs": {"a": -1}}, Code.INVALID_VALUE, "tlvs"),
         ({"tlvs": {"a": True}}, Code.INVALID_VALUE, "tlvs"),
         ({"tlvs": {"a": "\x00"}}, Code.INVALID_VALUE, "tlvs"),
+        ({"tlvs": {"0x0424": "another text"}}, Code.INVALID_VALUE, "tlvs"),
+        ({"tlvs": {"1060": "another text"}}, Code.INVALID_VALUE, "tlvs"),
+        ({"tlvs": {"0x20c": 1}}, Code.INVALID_VALUE, "tlvs"),
+        ({"tlvs": {"0x10000": 1}}, Code.INVALID_VALUE, "tlvs"),
         ({"dlr_url": "ftp://example.com/"}, Code.INVALID_URL, "dlr_url"),
         ({"dlr_url": "http://10.0.0.1/"}, Code.INVALID_URL, "dlr_url"),
         ({"dlr_url": "https://example.com/" + "x" * 500}, Code.INVALID_URL, "dlr_url"),
@@ -101,8 +109,8 @@ def test_encoding_and_parts(who, given, encoding, parts):
 
 
 def test_binary_and_its_header_are_kept_as_hex(who):
-    body = prepare(command(who, binary=b"\x00\xfe", udh=b"\x01\x02"), NOW).body
-    assert (body.content, body.udh) == ("00fe", "0102")
+    body = prepare(command(who, binary=b"\x00\xfe", udh=b"\x02\x70\x00"), NOW).body
+    assert (body.content, body.udh) == ("00fe", "027000")
 
 
 @pytest.mark.parametrize("given", ["+971 50 123 4567", "00971501234567", "971-50-1234567"])
