@@ -8,7 +8,12 @@ import structlog
 
 
 def configure(options: dict[str, Any]) -> None:
-    """Django's LOGGING_CONFIG: route the standard library and structlog through one formatter."""
+    """Django's LOGGING_CONFIG: route the standard library and structlog through one formatter.
+
+    Only the first call counts: asgi and celery set Django up once more, and loggers in use keep what they were given.
+    """
+    if structlog.is_configured():
+        return
     shared: list[Any] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_logger_name,

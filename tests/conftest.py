@@ -7,7 +7,7 @@ import pytest
 
 from common import bus
 from tests.services.answering import SERVICES, Unusable
-from tests.support.ledger import let_flush_empty_the_ledger
+from tests.support.emptying import empty_after_tests
 from tests.support.leftovers import nothing_left_behind
 
 ON_SQLITE = os.environ.get("GATEWAY_TEST_STORE") == "sqlite"
@@ -38,10 +38,10 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 @pytest.fixture(autouse=True, scope="session")
-def _ledger_may_be_emptied_between_tests() -> Iterator[None]:
-    """The append-only ledger must not stop the suite from emptying its tables."""
+def _tables_are_emptied_quickly() -> Iterator[None]:
+    """After tests that commit."""
     with pytest.MonkeyPatch.context() as patch:
-        let_flush_empty_the_ledger(patch)
+        empty_after_tests(patch)
         yield
 
 

@@ -5,12 +5,12 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from django.core.management import call_command
 from django.db import connection, connections
 
 from accounts.gate import guesses
 from tests.api.lanes import ByDjango, Fast, Lane, Server
 from tests.support.cast import forget_snapshots
+from tests.support.emptying import empty_tables
 
 
 @pytest.fixture(scope="package")
@@ -19,14 +19,14 @@ def database(django_db_setup: None, django_db_blocker: Any) -> Iterator[None]:
         assert "test" in str(connection.settings_dict["NAME"]), "these tests empty the tables"
         forget_snapshots()
         yield
-        call_command("flush", interactive=False, verbosity=0)
+        empty_tables()
         forget_snapshots()
         connections.close_all()
 
 
 @pytest.fixture
 def _django_db_helper(database: None) -> None:
-    """In place of pytest-django's, which empties the tables after each test that commits (0.3 s each)."""
+    """In place of pytest-django's, which empties the tables after each test that commits."""
 
 
 @pytest.fixture(scope="package")

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from billing.models import LedgerEntry
 from billing.services import adjust, debit, set_terms, top_up
 from common.errors import Rejected
 from tests.support import cast
@@ -64,7 +65,7 @@ class Model:
         asked, expected = [], set()
         for nth, seq in wanted:
             i, amount, item = self.paid[nth % len(self.paid)]
-            part = cast.LedgerEntry._meta.pk.to_python(f"{item.ledger_id.hex[:31]}{seq}")
+            part = LedgerEntry._meta.pk.to_python(f"{item.ledger_id.hex[:31]}{seq}")
             asked.append(a_refund(item, str(credits(amount)), part=part))
             if part not in self.refunded and amount:
                 self.balances[i] += amount

@@ -42,9 +42,9 @@ class EmbeddedGateway:
 
     def start(self, *options: str) -> None:
         """Start it and wait until it is ready."""
-        log = (self.place / "gateway.log").open("ab")
         command = [sys.executable, "manage.py", "run_gateway", "--quiet-webhooks", *options]
-        self.process = subprocess.Popen(command, cwd=ROOT, env=self.environment, stdout=log, stderr=log)
+        with (self.place / "gateway.log").open("ab") as log:
+            self.process = subprocess.Popen(command, cwd=ROOT, env=self.environment, stdout=log, stderr=log)
         wait_until(lambda: self.process.poll() is not None or self.get("/readyz")[0] == 200, timeout=30)
         if self.process.poll() is not None:
             raise AssertionError((self.place / "gateway.log").read_text()[-3000:])

@@ -1,4 +1,4 @@
-"""The ledger refuses changes; these helpers lift that where a test tampers with it or empties the tables."""
+"""The ledger refuses changes; here that is lifted where a test tampers with it, and between tests."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -30,14 +30,8 @@ def tampering() -> Iterator[Any]:
             cursor.execute(statement)
 
 
-def let_flush_empty_the_ledger(monkeypatch: Any) -> None:
-    """On SQLite the suite empties tables by DELETE, which the ledger refuses; not so by TRUNCATE."""
-    from django.db.backends.sqlite3.base import DatabaseWrapper
-
-    plain = DatabaseWrapper.ops_class.sql_flush
-
-    def sql_flush(self: Any, style: Any, tables: Any, **options: Any) -> list[str]:
-        statements = plain(self, style, tables, **options)
-        return [*_DROP, *statements, *_sqlite_triggers()] if "billing_ledgerentry" in tables else statements
-
-    monkeypatch.setattr(DatabaseWrapper.ops_class, "sql_flush", sql_flush)
+def emptying() -> list[str]:
+    """Statements that empty the ledger."""
+    if connection.vendor == "postgresql":
+        return ["TRUNCATE billing_ledgerentry"]
+    return [*_DROP, "DELETE FROM billing_ledgerentry", *_sqlite_triggers()]

@@ -20,7 +20,7 @@ def nothing_left_behind() -> Iterator[None]:
         yield
     if settings.BROKER_URL.startswith("amqp"):
         # Child processes declare these; AMQP cannot list what there is.
-        _delete_queues(declared | {work_queue(work) for work in Work})
+        delete_queues(declared | {work_queue(work) for work in Work})
     if settings.CACHE_URL.startswith("redis"):
         _delete_keys()
 
@@ -37,7 +37,8 @@ def _remember_queues(patch: pytest.MonkeyPatch) -> set[str]:
     return declared
 
 
-def _delete_queues(names: set[str]) -> None:
+def delete_queues(names: set[str]) -> None:
+    """Delete those of the names that carry this process's prefix."""
     with Connection(settings.BROKER_URL, connect_timeout=3) as connection, connection.channel() as channel:
         for name in names:
             if name.startswith(settings.GATEWAY_QUEUE_PREFIX):
