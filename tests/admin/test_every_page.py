@@ -67,9 +67,9 @@ def test_a_search_for_anything_answers(label: str, superadmin: Client) -> None:
 
 
 @pytest.mark.parametrize("label", LABELS)
-def test_thirty_rows_cost_as_many_queries_as_one(label: str, superadmin: Client) -> None:
+def test_eight_rows_cost_as_many_queries_as_one(label: str, superadmin: Client) -> None:
     counts = []
-    for rows in (1, 29):
+    for rows in (1, 7):
         for _ in range(rows):
             MAKE[label]()
         superadmin.get(url(label, "changelist"))  # sessions and content types are loaded once

@@ -27,7 +27,7 @@ from tests.messaging.test_status_moves import LEGAL
 from tests.messaging.underway import accepted, bind, now, past, receipt_for, told
 from tests.support.cast import Cast, customer
 
-RUNS = int(os.environ.get("GATEWAY_TEST_INTERLEAVINGS", "200"))
+RUNS = int(os.environ.get("GATEWAY_TEST_INTERLEAVINGS", "120"))
 PARTS = [(0, 1), (1, 1), (1, 2), (1, 3)]  # one message of one part, one of three
 KINDS = [SUBMITTED, SUBMITTED, SUBMITTED, *SendKind]
 STATES = [
