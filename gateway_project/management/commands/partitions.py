@@ -20,9 +20,7 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         """What to do; without any: list."""
-        parser.add_argument(
-            "--ensure", action="store_true", help="Make the months that are missing"
-        )
+        parser.add_argument("--ensure", action="store_true", help="Make the months that are missing")
         parser.add_argument("--drop-older-than", type=int, metavar="DAYS", help="Drop months that ended so long ago")
         parser.add_argument("--force-unsealed", action="store_true", help="Also days that the ledger has not sealed")
         parser.add_argument("--plan", action="store_true", help="Tell what would be made and dropped, change nothing")
