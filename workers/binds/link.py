@@ -26,6 +26,7 @@ CREDENTIAL_TRIES, CREDENTIAL_PAUSE = 3, 900.0
 ALREADY_BOUND_EXTRA = 10.0  # seconds beyond the peer's inactivity timer
 TICK = 0.5  # seconds between looks at the timers of a session, which are whole seconds
 LADDER = (1, 2, 5, 10, 20, 40, 80, 160, 300)
+LOST_MAX = 5.0  # seconds before a carrier that worked with us is bound again: what waits must go out within 15 s
 
 
 @dataclass(slots=True)
@@ -40,10 +41,14 @@ class BindRefused(Exception):
 
 @dataclass(slots=True)
 class Backoff:
-    """Seconds until the next try: 1, 2, 5 … 300 with full jitter; slow after refused credentials."""
+    """Seconds until the next try: 1, 2, 5 … 300 with full jitter; slow after refused credentials.
+
+    Sessions that end after work are no failed tries: their waits grow to LOST_MAX only.
+    """
 
     tries: int = 0
     refusals: int = 0
+    losses: int = 0
 
     def failed(self, error: Exception, view: ConnectorView) -> float:
         """A try failed; how long to wait."""
@@ -53,13 +58,29 @@ class Backoff:
             self.refusals += 1
             if self.refusals >= CREDENTIAL_TRIES:
                 return CREDENTIAL_PAUSE
-        step = min(LADDER[min(self.tries, len(LADDER) - 1)], view.reconnect_max)
         self.tries += 1
-        return max(0.2, random.uniform(0, step))  # noqa: S311 - jitter, not a secret
+        return _jittered(self.tries, view.reconnect_max)
+
+    def bound(self) -> None:
+        """The carrier took our credentials."""
+        self.refusals = 0
+
+    def lost(self, view: ConnectorView, *, worked: bool) -> float:
+        """A session ended that had been bound; how long to wait."""
+        if not worked:
+            return self.failed(ConnectionError(), view)
+        self.tries = 0
+        self.losses += 1
+        return _jittered(self.losses, min(LOST_MAX, view.reconnect_max))
 
     def reset(self) -> None:
         """The bind held for a minute."""
-        self.tries = self.refusals = 0
+        self.tries = self.refusals = self.losses = 0
+
+
+def _jittered(nth: int, most: float) -> float:
+    step = min(LADDER[min(nth, len(LADDER)) - 1], most)
+    return max(0.2, random.uniform(0, step))  # noqa: S311 - jitter, not a secret
 
 
 async def bind(view: ConnectorView, on_events: Callable[[stream.Connection, list[Event]], None]) -> stream.Connection:

@@ -8,6 +8,7 @@ import structlog
 
 from smpp import events
 from smpp.errors import SessionError
+from smpp.pdu import DataSm, DeliverSm, SubmitSmResp
 from smpp.stream import Connection
 from workers.binds import link
 from workers.binds.background import within
@@ -28,6 +29,7 @@ class LinkKeeper:
         self._on_events, self._on_change = on_events, on_change
         self._backoff = link.Backoff()
         self._allowed, self._ending, self._down = asyncio.Event(), asyncio.Event(), asyncio.Event()
+        self._worked = False  # the present session carried a message or a receipt
         self.connection: Connection | None = None
 
     @property
@@ -57,16 +59,18 @@ class LinkKeeper:
         """One session from start to end; returns the seconds to wait before the next."""
         self._report.say("connecting")
         self._down.clear()
+        self._worked = False
         try:
             connection = await link.bind(self._view, self._take)
         except (OSError, TimeoutError, SessionError, link.BindRefused) as error:
             return self._failed(error)
+        self._backoff.bound()
         self._up(connection)
         began = time.monotonic()
         await self._down.wait()
         if time.monotonic() - began > STEADY:
             self._backoff.reset()
-        pause = self._backoff.failed(ConnectionError(), self._view)
+        pause = self._backoff.lost(self._view, worked=self._worked)
         if not self._ending.is_set() and self._allowed.is_set():
             self._report.say("waiting", retry_in=pause)
         return pause
@@ -93,6 +97,7 @@ class LinkKeeper:
     def _take(self, connection: Connection, batch: list[events.Event]) -> None:
         """Events of a session, also of one whose bind is not through yet."""
         self._on_events(connection, batch)
+        self._worked = self._worked or any(map(_is_work, batch))
         if not isinstance(batch[-1], events.Closed) or connection is not self.connection:
             return
         reason = batch[-1].reason.name.lower()
@@ -118,3 +123,10 @@ class LinkKeeper:
         except (TimeoutError, SessionError) as error:
             log.info("unbind_unanswered", connector=self._view.name, error=str(error))
         connection.close()
+
+
+def _is_work(event: events.Event) -> bool:
+    match event:
+        case events.ResponseReceived(pdu=SubmitSmResp()) | events.RequestReceived(pdu=DeliverSm() | DataSm()):
+            return True
+    return False
