@@ -56,7 +56,7 @@ async def measure(
         took = (sink.last or time.perf_counter()) - started
         cpu = {name: used - cpu_before[name] for name, used in gateway.cpu_seconds().items()}
         await asyncio.sleep(1.5)  # the statistics of PostgreSQL lag by a second
-        writes = row_writes(gateway)
+        writes = {table: n - writes_before.get(table, 0) for table, n in row_writes(gateway).items()}
     return {
         "count": count,
         "statuses": load.statuses,
@@ -69,21 +69,25 @@ async def measure(
         "end_to_end_per_second": round(len(sink.seen) / took, 1),
         "cpu_seconds_per_1000": {name: round(used * 1000 / count, 3) for name, used in cpu.items()},
         "memory_mib": gateway.memory_mib(),
-        "row_writes_per_message": round((writes - writes_before) / count, 2) if writes else None,
+        "row_writes_per_message": round(sum(writes.values()) / count, 2) if writes else None,
+        "row_writes_by_table": {table: round(n / count, 3) for table, n in sorted(writes.items()) if n},
     }
 
 
-def row_writes(gateway: gateways.Gateway) -> int:
-    """Rows inserted, updated and deleted so far, by PostgreSQL's own statistics; 0 without PostgreSQL."""
+def row_writes(gateway: gateways.Gateway) -> dict[str, int]:
+    """Rows inserted, updated and deleted so far (`table +`, `table ~`, `table -`), by PostgreSQL's own statistics;
+    monthly partitions count as their table. Nothing without PostgreSQL."""
     url = gateway.stores.get("DATABASE_URL")
     if not url:
-        return 0
+        return {}
     import psycopg
 
+    query = """
+        SELECT regexp_replace(relname, '_([0-9]{4}_?[0-9]{2}|default)$', '') AS name,
+               sum(n_tup_ins), sum(n_tup_upd), sum(n_tup_del) FROM pg_stat_user_tables GROUP BY name"""
     with psycopg.connect(url.replace("postgres://", "postgresql://")) as connection:
-        query = "SELECT sum(n_tup_ins + n_tup_upd + n_tup_del) FROM pg_stat_user_tables"
-        row = connection.execute(query).fetchone()
-    return int(row[0]) if row else 0
+        rows = connection.execute(query).fetchall()
+    return {f"{name} {sign}": int(n) for name, *counts in rows for sign, n in zip("+~-", counts, strict=True)}
 
 
 def main() -> None:

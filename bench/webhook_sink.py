@@ -16,6 +16,7 @@ class WebhookSink:
         self.statuses: dict[str, int] = {}
         self.last = 0.0
         self.port = 0
+        self._open: set[asyncio.StreamWriter] = set()
 
     async def __aenter__(self) -> "WebhookSink":
         self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0, backlog=512)
@@ -24,8 +25,12 @@ class WebhookSink:
 
     async def __aexit__(self, *_: Any) -> None:
         self._server.close()
+        for writer in list(self._open):
+            writer.close()
+        await asyncio.sleep(0)  # so that readers see the end before the loop ends
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._open.add(writer)
         try:
             while True:
                 head = await reader.readuntil(b"\r\n\r\n")
@@ -38,6 +43,8 @@ class WebhookSink:
                 writer.write(_OK)
         except (asyncio.IncompleteReadError, ConnectionResetError):
             writer.close()
+        finally:
+            self._open.discard(writer)
 
     def _count(self, receipt: dict[str, Any]) -> None:
         message_id = receipt["message_id"]

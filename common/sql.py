@@ -41,6 +41,10 @@ class PostgreSQL:
         """SQL for a moment `%s` seconds from the database's now."""
         return "clock_timestamp() + make_interval(secs => %s)"
 
+    def seconds_until(self, column: str) -> str:
+        """SQL for the seconds from the database's now to the moment in a column."""
+        return f"extract(epoch FROM {column} - clock_timestamp())::float8"
+
     def value(self, value: Any) -> Any:
         """A Python value as a parameter."""
         return json.dumps(value) if isinstance(value, dict | list) else value
@@ -87,6 +91,10 @@ class SQLite:
     def seconds_ahead(self) -> str:
         """SQL for a moment `%s` seconds from the database's now."""
         return "strftime('%%Y-%%m-%%d %%H:%%M:%%f', 'now', (%s) || ' seconds')"
+
+    def seconds_until(self, column: str) -> str:
+        """SQL for the seconds from the database's now to the moment in a column."""
+        return f"(julianday({column}) - julianday('now')) * 86400.0"
 
     def value(self, value: Any) -> Any:
         """A Python value in the form in which Django keeps it in SQLite."""

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -17,7 +17,7 @@ from messaging.lines import line_name
 from messaging.models import Delivery
 from messaging.rows import MessageRow
 from messaging.status import webhook_word
-from messaging.webhooks import DELIVER
+from messaging.webhooks import BORN_LEASE, DELIVER, new_token
 
 MASK = "gateway"
 # Which event of a message this is; it makes the event id, so that one event has one id whoever plans it.
@@ -58,6 +58,8 @@ _COLUMNS = (
     "state",
     "tries",
     "next_try_at",
+    "token",
+    "lease_until",
     "last_error",
     "created_at",
 )
@@ -66,8 +68,9 @@ _COLUMNS = (
 def plan(told: Sequence[Told], *, now: datetime) -> list[UUID]:
     """Write one Delivery row for each event that somebody wants to hear of, and wake the webhook loop after commit.
 
-    At most one event of each number for a message: one that exists already is left alone. Rows for a client
-    bind have no `next_try_at`: the SMPP server finds them, the webhook loop never does.
+    At most one event of each number for a message: one that exists already is left alone. Rows for a webhook are
+    born claimed for whoever gets the hint; when the hint is lost their lease ends and they are due. Rows for a client
+    bind are PENDING without `next_try_at`: the SMPP server finds them, the webhook loop never does.
     """
     wanted: dict[UUID, tuple[Told, _Target]] = {}
     for event in told:
@@ -76,12 +79,13 @@ def plan(told: Sequence[Told], *, now: datetime) -> list[UUID]:
             wanted.setdefault(derive(event.message.id, _EVENT_BASE + event.number), (event, target))
     for known in _already_underway(wanted):
         del wanted[known]
-    rows = [_row(key, event, target, now) for key, (event, target) in wanted.items()]
+    token = new_token()
+    rows = [_row(key, event, target, now, token) for key, (event, target) in wanted.items()]
     with connection.cursor() as cursor:
         dialect().insert(cursor, Delivery._meta.db_table, _COLUMNS, rows)
     posted = [key.hex for key, (_, target) in wanted.items() if target.url]
     if posted:
-        enqueue(DELIVER, ids=posted)
+        enqueue(DELIVER, ids=posted, token=token)
     return list(wanted)
 
 
@@ -132,8 +136,10 @@ def _already_underway(wanted: dict[UUID, tuple[Told, _Target]]) -> list[UUID]:
     return list(Delivery.objects.filter(id__in=repeatable).values_list("id", flat=True)) if repeatable else []
 
 
-def _row(key: UUID, event: Told, target: _Target, now: datetime) -> tuple[Any, ...]:
+def _row(key: UUID, event: Told, target: _Target, now: datetime, token: int) -> tuple[Any, ...]:
     account = accounts().account(event.message.account_id)
+    pending, claimed = Delivery.State.PENDING.value, Delivery.State.CLAIMED.value
+    born = (claimed, 0, now, token, now + timedelta(seconds=BORN_LEASE))
     return (
         key,
         event.message.account_id,
@@ -144,9 +150,7 @@ def _row(key: UUID, event: Told, target: _Target, now: datetime) -> tuple[Any, .
         target.smpp_client_id,
         target.url,
         body(event, account),
-        Delivery.State.PENDING.value,
-        0,
-        now if target.url else None,
+        *(born if target.url else (pending, 0, None, None, None)),
         "",
         now,
     )

@@ -14,7 +14,7 @@ from django.db import connection
 
 from common.sql import dialect
 from messaging.models import Delivery
-from messaging.webhooks import EARLY
+from messaging.webhooks import EARLY, endpoint_of
 
 WINDOW = 5_000  # rows that one statement may look at
 _TABLE = Delivery._meta.db_table
@@ -56,11 +56,6 @@ class Window:
 
     found: list[Due] = field(default_factory=list)
     end: Position | None = None
-
-
-def endpoint_of(url: str) -> str:
-    """A URL without its query."""
-    return url.partition("?")[0]
 
 
 def named(ids: Sequence[UUID]) -> list[Due]:

@@ -1,11 +1,12 @@
 """Deliveries to webhooks: claims with a lease, results in batches, and the schedule of tries.
 
+A new delivery is born claimed, under a token that only its hint names: who gets the hint need not write a claim.
 Schedule and promise: design rule P8 (at least once for three days, one event id, one bad endpoint delays nobody).
 What is due is found by `messaging.due`; what was given up, by `messaging.dead_letters`.
 """
 
 import random
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -28,6 +29,7 @@ log = structlog.get_logger(__name__)
 
 DELIVER = Job("messaging.deliver", Work.DELIVERIES)
 LEASE = 60  # seconds; a try takes at most 10, and what waited too long for its endpoint is not tried at all
+BORN_LEASE = 20  # seconds: how late a first try is when its hint is lost
 EARLY = 0.25  # seconds by which a named delivery may come early: clocks differ, SQLite's counts milliseconds
 GONE = 410  # the endpoint says that it is no more: stop at once
 JITTER = 0.2
@@ -45,6 +47,17 @@ class Claimed:
     body: str
     tries: int
     secret: str
+    seconds: float = LEASE  # left of the lease when it was read
+
+    @property
+    def endpoint(self) -> str:
+        """The URL without its query: what counts as one endpoint."""
+        return endpoint_of(self.url)
+
+
+def endpoint_of(url: str) -> str:
+    """A URL without its query."""
+    return url.partition("?")[0]
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,18 +95,47 @@ def claim(*, token: int, ids: Sequence[UUID]) -> list[Claimed]:
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(sql, [*listed, EARLY, token, LEASE, *listed])
         rows = cursor.fetchall()
-    secrets = _secrets(rows)
-    return [_claimed(row, token, secrets) for row in sorted(rows, key=lambda row: str(row[0]))]
+    return _claimed([(*row, token, LEASE) for row in rows])
 
 
-def _claimed(row: tuple[Any, ...], token: int, secrets: dict[tuple[int | None, int | None], str]) -> Claimed:
-    key, account_id, url, body, tries, client_id, endpoint_id = row
-    return Claimed(dialect().uuid(key), token, account_id, url, body, tries, secrets[client_id, endpoint_id])
+_Signers = tuple[Any, Any]  # ids of the client and of the endpoint, or None
 
 
-def _secrets(rows: Sequence[tuple[Any, ...]]) -> dict[tuple[int | None, int | None], str]:
+def new_token() -> int:
+    """A number that no other claim has: 62 random bits."""
+    return random.getrandbits(62)  # nobody gains by guessing it
+
+
+def born(hinted: Sequence[tuple[UUID, int]]) -> list[Claimed]:
+    """Those (id, token) that are as they were born: claimed for the one whom their hint reached. Writes nothing.
+
+    The caller posts them within their lease, or gives them back. A hint that comes twice may be posted twice.
+    """
+    if not hinted:
+        return []
+    d = dialect()
+    source, params = d.rows("v", (("v_id", "uuid"), ("v_token", "bigint")), hinted)
+    among, ids = d.any_of("id", [key for key, _ in hinted])
+    sql = (
+        f"SELECT id, account_id, url, body, tries, api_client_id, endpoint_id, token, {d.seconds_until('lease_until')} "
+        f"FROM {_TABLE} JOIN {source} ON id = v_id AND token = v_token WHERE {among} AND state = 'CLAIMED'"
+    )
+    with connection.cursor() as cursor:
+        cursor.execute(sql, [*params, *ids])
+        return _claimed(cursor.fetchall())
+
+
+def _claimed(rows: Sequence[tuple[Any, ...]]) -> list[Claimed]:
+    d, secrets = dialect(), _secrets({(row[5], row[6]) for row in rows})
+    found = [
+        Claimed(d.uuid(key), token, account_id, url, body, tries, secrets[client_id, endpoint_id], seconds)
+        for key, account_id, url, body, tries, client_id, endpoint_id, token, seconds in rows
+    ]
+    return sorted(found, key=lambda item: item.id)
+
+
+def _secrets(pairs: Set[_Signers]) -> dict[_Signers, str]:
     """The signing secret of each (client, endpoint) pair: the endpoint's own, else the client's."""
-    pairs = {(row[5], row[6]) for row in rows}
     clients = {client_id for client_id, _ in pairs if client_id}
     points = {endpoint_id for _, endpoint_id in pairs if endpoint_id}
     of_client = dict(ApiClient.objects.filter(pk__in=clients).values_list("pk", "webhook_secret"))

@@ -1,19 +1,20 @@
 """Who is told, where, and in which words: the body of S0-137 to the letter."""
 
 import json
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from common.ids import derive
 from common.jobs import recorder
-from messaging import deliveries
+from messaging import deliveries, webhooks
 from messaging.deliveries import Told, plan
 from messaging.models import Delivery, Status
 from messaging.rows import read_messages
 from messaging.webhooks import DELIVER
 from tests.messaging.underway import URL, accepted, bind, now, receipt_for, sent, told
 from tests.support.cast import customer, forget_snapshots, make_endpoint, make_smpp_client
+from tests.support.webhooks import claim
 
 pytestmark = [pytest.mark.both, pytest.mark.django_db]
 AT = datetime(2026, 4, 10, 12, 30, 0, 123456, UTC)
@@ -41,7 +42,7 @@ def test_the_body_has_exactly_the_fields_of_the_document():
         f'"status":"DELIVRD","error_code":"000","connector":"{cast.connector.name}",'
         '"timestamp":"2026-04-10T12:30:00.123Z"}'
     )
-    assert (delivery.kind, delivery.subject, delivery.state, delivery.tries) == ("dlr", message.id, "PENDING", 0)
+    assert (delivery.kind, delivery.subject, delivery.state, delivery.tries) == ("dlr", message.id, "CLAIMED", 0)
     assert delivery.account_id == cast.account.pk
 
 
@@ -103,6 +104,7 @@ def test_a_message_from_a_client_bind_is_told_there_and_the_webhook_loop_never_s
     end(cast, accepted(cast, smpp_client=client, dlr_url=""))
     delivery = Delivery.objects.get()
     assert (delivery.smpp_client_id, delivery.url, delivery.next_try_at) == (client.pk, "", None)
+    assert (delivery.state, delivery.token, delivery.lease_until) == ("PENDING", None, None)
 
 
 def test_the_webhook_loop_hears_of_new_rows_after_the_commit(django_capture_on_commit_callbacks):
@@ -111,7 +113,24 @@ def test_the_webhook_loop_hears_of_new_rows_after_the_commit(django_capture_on_c
     with recorder() as jobs, django_capture_on_commit_callbacks(execute=True):
         end(cast, message)
         assert jobs == []
-    assert jobs == [(DELIVER, {"ids": [derive(message.id, 1001).hex]})]
+    delivery = Delivery.objects.get()
+    assert jobs == [(DELIVER, {"ids": [delivery.id.hex], "token": delivery.token})]
+
+
+def test_a_new_row_is_claimed_for_its_hint_and_due_when_the_lease_ends():
+    cast = customer()
+    end(cast, accepted(cast))
+    end(cast, accepted(cast))
+    first, second = Delivery.objects.order_by("id")
+    assert first.token != second.token
+    for row in (first, second):
+        assert (row.state, row.lease_until - row.created_at) == ("CLAIMED", timedelta(seconds=webhooks.BORN_LEASE))
+        [born] = webhooks.born([(row.id, row.token)])
+        assert 15 < born.seconds < webhooks.BORN_LEASE + 1
+    assert webhooks.release_stale() == 0
+    Delivery.objects.update(lease_until=now() - timedelta(seconds=1))
+    assert webhooks.release_stale() == 2
+    assert [claimed.id for claimed in claim([second.id])] == [second.id]
 
 
 def test_one_event_has_one_id_and_late_ones_have_their_own():

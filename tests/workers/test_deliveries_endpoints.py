@@ -129,7 +129,7 @@ def test_places_are_given_in_turn():
 
 
 def test_what_waited_until_its_lease_may_end_is_not_posted(monkeypatch):
-    monkeypatch.setattr(rules, "LAST_START", -1.0)
+    monkeypatch.setattr(rules, "LANDING", 100.0)
     lines = Endpoints()
     take(lines, due("https://a.example/", 3))
     assert fly(lines) == []

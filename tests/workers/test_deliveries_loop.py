@@ -16,7 +16,7 @@ from messaging.models import Delivery, DeliveryAttempt
 from tests.support.cast import customer
 from tests.support.waiting import wait_until
 from tests.support.web_sink import WebSink
-from tests.support.webhooks import BODY, claim, due, loop_running, states
+from tests.support.webhooks import BODY, born, claim, due, loop_running, states
 from workers.deliveries import loop as loops
 from workers.deliveries import process
 from workers.deliveries.loop import DeliveryLoop
@@ -224,6 +224,67 @@ def test_results_that_the_store_did_not_take_are_kept(sink, monkeypatch):
         done(ids, "DELIVERED")
     assert sink.hits["/ok"] == 5
     assert set(Delivery.objects.values_list("tries", flat=True)) == {1}
+
+
+@both
+def test_born_claimed_deliveries_are_posted_without_a_claim(sink, monkeypatch):
+    monkeypatch.setattr(webhooks, "claim", lambda **_: pytest.fail("nothing was to be claimed"))
+    ids = born(customer(), at(sink, "/ok"), 4, token=5)
+    with loop_running() as loop:
+        loop.hint(ids, 5)
+        done(ids, "DELIVERED")
+    assert sink.hits["/ok"] == 4
+
+
+@both
+def test_born_deliveries_without_room_or_time_are_given_back_and_posted_all_the_same(sink):
+    cast = customer()
+    crowd = born(cast, at(sink, "/ok"), 40, token=5)  # a new endpoint has room for eight
+    late = born(cast, at(sink, "/ok/other"), 2, token=6, seconds=9)  # less than a try may take
+    with loop_running() as loop:
+        loop.hint(crowd, 5)
+        loop.hint(late, 6)
+        done(crowd + late, "DELIVERED")
+    assert (sink.hits["/ok"], sink.hits["/ok/other"]) == (40, 2)
+
+
+def test_a_lost_hint_costs_the_short_lease_and_neither_beat_nor_broker_is_needed(sink, monkeypatch):
+    monkeypatch.setattr(loops, "RELEASE_EVERY", 0.1)
+    lost = born(customer(), at(sink, "/ok"), 3, token=5, seconds=0.5)
+    with loop_running():
+        done(lost, "DELIVERED")
+    assert sink.hits["/ok"] == 3
+
+
+def test_hints_that_the_store_could_not_look_up_are_kept(sink, monkeypatch):
+    monkeypatch.setattr(loops, "AFTER_FAULT", 0.05)
+    look_up, faults = webhooks.born, iter(range(2))
+
+    def failing(hinted):
+        if next(faults, None) is not None:
+            raise OperationalError("the store is away")
+        return look_up(hinted)
+
+    monkeypatch.setattr(webhooks, "born", failing)
+    ids = born(customer(), at(sink, "/ok"), 3, token=5)
+    with loop_running() as loop:
+        loop.hint(ids, 5)
+        done(ids, "DELIVERED")
+    assert next(faults, None) is None
+
+
+@both
+def test_a_loop_that_stops_gives_back_what_was_born_for_it(sink):
+    ids = born(customer(), at(sink, "/hang"), 8, token=5)
+    with loop_running() as loop:
+        loop.hint(ids, 5)
+        wait_until(lambda: sink.hits["/hang"] == 4)
+        loop.stop()
+        loop.hint(born(customer(), at(sink, "/ok"), token=6), 6)  # too late to be posted
+        threading.Timer(0.3, sink.release.set).start()
+    assert states(ids) == {"PENDING"}
+    assert Delivery.objects.filter(tries=0, state="PENDING").count() == 5
+    assert sink.hits["/ok"] == 0
 
 
 def test_a_store_that_is_away_stops_no_loop(sink, monkeypatch):

@@ -8,7 +8,7 @@ from common.jobs import Job
 from workers.beat import TICKS
 
 DOMAIN = ("accounts", "connectors", "routing", "billing", "messaging", "campaigns", "inbound")
-ARGUMENTS = {"messaging.record_line_events": {"ids"}, "messaging.deliver": {"ids"}}
+ARGUMENTS = {"messaging.record_line_events": {"ids"}, "messaging.deliver": {"ids", "token"}}
 
 
 def jobs_of_the_domain():

@@ -8,10 +8,11 @@ import time
 from collections import Counter, OrderedDict, deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, Protocol, TypeVar
+from uuid import UUID
 
-from messaging.due import Due, Skip, endpoint_of
-from messaging.webhooks import LEASE, Claimed
+from messaging.due import Skip
+from messaging.webhooks import Claimed
 
 IN_FLIGHT: Final = 500
 PER_ENDPOINT: Final = 16
@@ -24,8 +25,22 @@ QUEUED: Final = 256  # in hand for one endpoint; more stay in the table
 PATIENCE: Final = 20.0  # seconds for which an endpoint may have work in hand
 SLOW: Final = 2.0  # seconds that a try takes at an endpoint that is not trusted
 TIMEOUT: Final = 10.0  # seconds in all for one try (S0-140)
-LAST_START: Final = LEASE - TIMEOUT - 5  # seconds after the claim at which a try may still begin
+LANDING: Final = TIMEOUT + 5  # seconds of its lease that a try must have before it when it begins
 REMEMBERED: Final = 5_000
+
+
+class Wanted(Protocol):
+    """A delivery for which room is asked."""
+
+    @property
+    def id(self) -> UUID: ...
+    @property
+    def account_id(self) -> int: ...
+    @property
+    def endpoint(self) -> str: ...
+
+
+W = TypeVar("W", bound=Wanted)
 
 
 @dataclass(slots=True, eq=False)
@@ -92,9 +107,10 @@ class Endpoints:
         self._doubtful_flying = 0
         self.flying = 0
         self.held = 0
+        self.late: list[Claimed] = []  # waited too long: their lease could end during the try
         self.left_behind = False  # something that was due found no room, at an endpoint that is not slow
 
-    def choose(self, due: Sequence[Due]) -> list[Due]:
+    def choose(self, due: Sequence[W]) -> list[W]:
         """Those for which there is room now, trusted endpoints first; they are held until `arrived` or `landed`."""
         doubtful = self._doubtful_held()
         chosen = []
@@ -110,16 +126,16 @@ class Endpoints:
                 self.left_behind = True
         return sorted(chosen, key=lambda item: not self._busy[item.endpoint].trusted)
 
-    def arrived(self, chosen: Sequence[Due], claimed: Sequence[Claimed]) -> None:
+    def arrived(self, chosen: Sequence[Wanted], claimed: Sequence[Claimed]) -> None:
         """What was chosen is claimed, or somebody else's."""
         won = {item.id for item in claimed}
-        last_start = time.monotonic() + LAST_START
+        last_start = time.monotonic() - LANDING
         for due in chosen:
             if due.id not in won:
                 self._let_go(self._busy[due.endpoint], due.account_id)
         for item in claimed:
-            endpoint = self._busy[endpoint_of(item.url)]
-            endpoint.waiting.append((last_start, item))
+            endpoint = self._busy[item.endpoint]
+            endpoint.waiting.append((last_start + item.seconds, item))
             self._line_up(endpoint)
 
     def next_flight(self) -> Flight | None:
@@ -132,7 +148,8 @@ class Endpoints:
                 self._parked[endpoint] = None
                 continue
             last_start, item = endpoint.waiting.popleft()
-            if time.monotonic() > last_start:  # its lease may end during the try: somebody else will have it
+            if time.monotonic() > last_start:
+                self.late.append(item)
                 self._let_go(endpoint, item.account_id)
                 self._line_up(endpoint)
                 continue

@@ -1,8 +1,8 @@
 """Posts deliveries: finds what is due, claims what there is room for, posts, and records in batches."""
 
 import asyncio
+import contextlib
 import itertools
-import random
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, Sequence
@@ -10,14 +10,15 @@ from uuid import UUID
 
 import structlog
 from django.conf import settings
+from django.db import DatabaseError
 
 from common.clock import utc_now
 from common.http import ErrorKind, GuardedSession, OutboundError, parse_networks
 from messaging import due, webhooks
 from messaging.due import Due, Position
-from messaging.webhooks import Posted
+from messaging.webhooks import Claimed, Posted
 from workers.database import DatabaseThreads
-from workers.deliveries.endpoints import HELD, IN_FLIGHT, TIMEOUT, Endpoints, Flight
+from workers.deliveries.endpoints import HELD, IN_FLIGHT, LANDING, TIMEOUT, Endpoints, Flight
 from workers.deliveries.signing import headers
 
 log = structlog.get_logger(__name__)
@@ -30,6 +31,7 @@ HINTS = 20_000  # ids in memory; what does not fit is found in the table
 BATCH = 200  # ids in one claim, results in one record
 HINTED = 2_000  # hints looked up at once: most of a flood finds no room, and what follows it waits for one look only
 FOLLOWERS = 2  # so that a new hint does not wait for the claims of the ones before
+RELEASE_EVERY = 5.0  # seconds between looks for leases that ended
 LOOK = 1_000  # due rows read at once
 LOOKUPS = 512  # threads for names: each doubtful flight may block one, and some outlive their flight
 STORE_MARGIN = 2.0  # seconds for the store when the loop ends
@@ -39,19 +41,23 @@ class DeliveryLoop:
     """Claims, posts and records deliveries until it is stopped."""
 
     def __init__(self) -> None:
-        self._tokens = itertools.count(random.SystemRandom().getrandbits(62))
         self._hints: deque[UUID] = deque(maxlen=HINTS)
+        self._born: deque[tuple[UUID, int]] = deque(maxlen=HINTS)
         self._endpoints = Endpoints()
         self._flights: set[asyncio.Task[None]] = set()
+        self._returns: set[asyncio.Task[None]] = set()  # what is being given back
         self._results: deque[Posted] = deque()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stopping = self._landed = False
         self._after: Position | None = None
         self.posted = 0
 
-    def hint(self, ids: Iterable[UUID]) -> None:
-        """Deliveries that are due now; from any thread, also before `run`."""
-        self._hints.extend(ids)
+    def hint(self, ids: Iterable[UUID], token: int | None = None) -> None:
+        """Deliveries that are due now; with a token they were born claimed. From any thread, also before `run`."""
+        if token is None:
+            self._hints.extend(ids)
+        else:
+            self._born.extend((key, token) for key in ids)
         self._tell(lambda: self._hinted.set())
 
     def stop(self) -> None:
@@ -79,11 +85,11 @@ class DeliveryLoop:
         allowed = parse_networks(settings.OUTBOUND_HTTP_ALLOW)
         async with GuardedSession(allowed, limit=IN_FLIGHT, limit_per_host=0, lookups=LOOKUPS) as self._session:
             self._loop = asyncio.get_running_loop()
-            if self._hints:
+            if self._hints or self._born:
                 self._hinted.set()
             if self._stopping:
                 self._end()
-            steps = (*[self._follow_hints] * FOLLOWERS, self._watch_table)
+            steps = (*[self._follow_hints] * FOLLOWERS, self._watch_table, self._release)
             takers = [asyncio.create_task(self._repeat(step), name=step.__name__) for step in steps]
             recorder = asyncio.create_task(self._record_all(), name="delivery results")
             await self._ended.wait()
@@ -108,14 +114,36 @@ class DeliveryLoop:
     async def _follow_hints(self) -> None:
         await self._hinted.wait()
         self._hinted.clear()
-        while self._hints and not self._stopping:
+        while (self._hints or self._born) and not self._stopping:
             if self._endpoints.held >= HELD:
                 await self._pause(BUSY)
                 continue
-            ids = [self._hints.popleft() for _ in range(min(HINTED, len(self._hints)))]
-            await self._take(await self._database.run(due.named, ids))
+            if self._born:
+                await self._take_born([self._born.popleft() for _ in range(min(BATCH, len(self._born)))])
+            if self._hints:
+                ids = [self._hints.popleft() for _ in range(min(HINTED, len(self._hints)))]
+                await self._take(await self._database.run(due.named, ids))
             if self._endpoints.left_behind:
                 self._look.set()
+
+    async def _take_born(self, hinted: Sequence[tuple[UUID, int]]) -> None:
+        """Let those fly for which there is room and time; the others are due for whoever has it."""
+        try:
+            found = await self._database.run(webhooks.born, hinted)
+        except BaseException:
+            self._born.extendleft(reversed(hinted))
+            self._hinted.set()
+            raise
+        chosen = self._endpoints.choose([item for item in found if item.seconds > LANDING])
+        self._endpoints.arrived(chosen, chosen)
+        self._launch()
+        kept = {item.id for item in chosen}
+        await self._give_back([item for item in found if item.id not in kept])
+
+    async def _release(self) -> None:
+        """Hints get lost and processes die: what they had is due again, without beat and broker."""
+        await self._database.run(webhooks.release_stale)
+        await self._pause(RELEASE_EVERY)
 
     async def _watch_table(self) -> None:
         began = time.monotonic()
@@ -145,7 +173,7 @@ class DeliveryLoop:
     async def _claim(self, chosen: Sequence[Due], *, and_let_go: Sequence[Due]) -> None:
         try:
             ids = [item.id for item in chosen]
-            claimed = await self._database.run(webhooks.claim, token=next(self._tokens), ids=ids)
+            claimed = await self._database.run(webhooks.claim, token=webhooks.new_token(), ids=ids)
         except BaseException:
             self._endpoints.arrived([*chosen, *and_let_go], [])
             raise
@@ -154,9 +182,15 @@ class DeliveryLoop:
 
     def _launch(self) -> None:
         while not self._stopping and (flight := self._endpoints.next_flight()) is not None:
-            task = asyncio.create_task(self._fly(flight))
-            self._flights.add(task)
-            task.add_done_callback(self._flights.discard)
+            self._keep(asyncio.create_task(self._fly(flight)), self._flights)
+        if self._endpoints.late:
+            late, self._endpoints.late = self._endpoints.late, []
+            self._keep(asyncio.create_task(self._give_back(late)), self._returns)
+
+    @staticmethod
+    def _keep(task: asyncio.Task[None], among: set[asyncio.Task[None]]) -> None:
+        among.add(task)
+        task.add_done_callback(among.discard)
 
     async def _fly(self, flight: Flight) -> None:
         started, at = time.monotonic(), utc_now()
@@ -208,17 +242,24 @@ class DeliveryLoop:
         for taker in takers:
             taker.cancel()
         unsent = self._endpoints.empty()
-        back = asyncio.create_task(self._give_back(unsent))
+        back = asyncio.create_task(self._give_back_all(unsent))
         if self._flights:
             await asyncio.wait(self._flights, timeout=TIMEOUT + 1)
         self._landed = True
         self._recordable.set()
-        await asyncio.wait([recorder, back], timeout=STORE_MARGIN)
-        for task in (recorder, back, *self._flights):
+        await asyncio.wait([recorder, back, *self._returns], timeout=STORE_MARGIN)
+        for task in (recorder, back, *self._flights, *self._returns):
             task.cancel()
         await asyncio.get_running_loop().run_in_executor(None, self._database.close)
 
-    async def _give_back(self, unsent: Sequence[webhooks.Claimed]) -> None:
+    async def _give_back_all(self, unsent: Sequence[Claimed]) -> None:
+        await self._give_back(unsent)
+        with contextlib.suppress(DatabaseError):  # what was born is due when its lease ends
+            await self._give_back(await self._database.run(webhooks.born, list(self._born)))
+
+    async def _give_back(self, unsent: Sequence[Claimed]) -> None:
+        if not unsent:
+            return
         try:
             await self._database.run(webhooks.give_back, unsent)
         except Exception as error:  # the leases end by themselves

@@ -23,9 +23,9 @@ def start() -> DeliveryLoop:
         return _running[0]
 
 
-def hand_over(ids: Sequence[UUID]) -> None:
-    """These deliveries are due."""
-    start().hint(ids)
+def hand_over(ids: Sequence[UUID], token: int | None = None) -> None:
+    """These deliveries are due; with a token they were born claimed under it."""
+    start().hint(ids, token)
 
 
 def stop(timeout: float = 20.0) -> None:
