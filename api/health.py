@@ -14,7 +14,8 @@ from django.conf import settings
 from django.db import DatabaseError, close_old_connections, connection
 from django.db.migrations.executor import MigrationExecutor
 
-from common.clock import monotonic
+from common.clock import monotonic, utc_now
+from common.partitions import missing_months
 
 log = structlog.get_logger(__name__)
 
@@ -25,14 +26,17 @@ OK: Final = "ok"
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What each check found. Without database or migrations we cannot serve; without a broker we are slower."""
+    """What each check found. Without database or migrations we cannot serve; without a broker we are slower.
+
+    Partitions are made three months ahead: a month that is missing says that housekeeping has stood still for two.
+    """
 
     checks: Mapping[str, str]
 
     @property
     def status(self) -> str:
         """ready, degraded or unavailable."""
-        if any(self.checks.get(name) != OK for name in ("database", "migrations", "intake")):
+        if any(self.checks.get(name) != OK for name in ("database", "migrations", "partitions", "intake")):
             return "unavailable"
         return "ready" if all(found == OK for found in self.checks.values()) else "degraded"
 
@@ -74,6 +78,7 @@ class Health:
         try:
             checks["database"] = _ping()
             checks["migrations"] = _migrations()
+            checks["partitions"] = _partitions()
         except DatabaseError as error:
             log.warning("not_ready", error=str(error))
             connection.close()
@@ -99,6 +104,11 @@ def _migrations() -> str:
         executor = MigrationExecutor(connection)
         _applied = not executor.migration_plan(executor.loader.graph.leaf_nodes())
     return OK if _applied else "not applied"
+
+
+def _partitions() -> str:
+    missing = missing_months(now=utc_now())
+    return f"missing: {missing[0]}" if missing else OK
 
 
 def _broker() -> str:

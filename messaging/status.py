@@ -4,7 +4,6 @@ Every move is one batch `UPDATE … WHERE id = ANY(ids) AND status IN (legal pre
 does not come back was moved by somebody else first, which is not an error (architecture section 3, Status).
 """
 
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 from uuid import UUID
@@ -80,9 +79,6 @@ TOLD: Mapping[str, str] = {
 }
 _WEBHOOK = {"DELETED": "UNDELIV", "UNKNOWN": "UNDELIV"}
 
-# Events that did not fit the table, by name, since the process started; metrics read it.
-ILLEGAL: Counter[str] = Counter()
-
 
 def may(before: str, after: str) -> bool:
     """Whether a part in `before` may become `after`."""
@@ -111,11 +107,6 @@ def roll_up(parts: Iterable[str]) -> Status:
 def all_final(parts: Iterable[str]) -> bool:
     """Whether nothing more will happen to these parts."""
     return all(Status(part) in FINAL for part in parts)
-
-
-def note_illegal(event: str, status: str) -> None:
-    """Count an event that does not fit the state that it met."""
-    ILLEGAL[f"{event} on {status}"] += 1
 
 
 Columns = Sequence[tuple[str, str]]

@@ -141,7 +141,6 @@ def _words(step: Step) -> str:
 
 
 def _late(step: Step) -> Event:
-    status.note_illegal(f"result {step.result.kind}", step.part.status)
     data = {
         "kind": str(step.result.kind),
         "provider_id": bounded(step.result.provider_id),

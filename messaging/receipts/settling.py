@@ -178,7 +178,6 @@ def _park(fact: Fact, now: datetime) -> None:
 
 def _tell(fact: Fact, part: PartRow, verdict: Verdict, messages: Mapping[UUID, MessageRow], result: Settled) -> None:
     if verdict is Verdict.CONFLICTS:
-        status.note_illegal(f"receipt {fact.status}", part.status)
         data = {"receipt": str(fact.id), "said": fact.status, "kept": part.status, "error_code": fact.error_code}
         result.events.append(Event(part.message_id, part.id, "dlr_conflict", data))
     message = messages.get(part.message_id)

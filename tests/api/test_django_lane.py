@@ -109,9 +109,10 @@ async def test_a_database_that_hangs_is_not_ready_within_the_patience(monkeypatc
 def test_without_a_broker_we_are_degraded_not_down(settings):
     settings.BROKER_URL = "amqp://guest@127.0.0.1:1//"
     assert wait_until(lambda: health._broker() == "unreachable")
-    checks = {"database": "ok", "migrations": "ok", "intake": "ok"}
+    checks = {"database": "ok", "migrations": "ok", "partitions": "ok", "intake": "ok"}
     assert (health.Report(checks | {"broker": "unreachable"}).status, health.Report(checks).status) == (
         "degraded", "ready",
     )  # fmt: skip
     assert health.Report(checks | {"broker": "unreachable"}).http_status == 200
     assert health.Report(checks | {"migrations": "not applied"}).http_status == 503
+    assert health.Report(checks | {"partitions": "missing: messaging_part_202701"}).http_status == 503

@@ -7,7 +7,7 @@ from django.apps import apps
 from django.db import connection
 
 from common import ids
-from common.partitions import MONTHS_AHEAD, ensure_months, months_from
+from common.partitions import MONTHS_AHEAD, ensure_months, missing_months, months_from
 from workers.tasks.housekeeping import PARTITIONED
 
 pytestmark = pytest.mark.django_db
@@ -51,3 +51,12 @@ def test_a_look_up_by_id_touches_one_partition():
         cursor.execute(f"EXPLAIN SELECT * FROM {table} WHERE id = ANY(%s::uuid[])", [[ids.new_id(), ids.new_id()]])
         plan = "\n".join(row[0] for row in cursor.fetchall())
     assert plan.count("Scan on") + plan.count("Scan using") <= 2, plan
+
+
+def test_a_month_that_one_table_lacks_is_named():
+    now = datetime.now(UTC)
+    assert missing_months(now=now) == []
+    year, month = months_from(now, 2)[1]
+    with connection.cursor() as cursor:
+        cursor.execute(f"DROP TABLE messaging_part_{year}{month:02}")
+    assert missing_months(now=now) == [f"messaging_part_{year}{month:02}"]
