@@ -14,7 +14,7 @@ ILLEGAL = ("dlr_conflict", "late_result")
 
 
 def counters() -> dict[str, int | str]:
-    """Counts by name; `ledger_diff` is in credits: balances minus the movements of the ledger, 0 when money is exact."""
+    """Counts by name; `ledger_diff`: balances minus the movements of the ledger in credits, 0 when money is exact."""
     parts = Part.objects
     return {
         "committed": Message.objects.count(),

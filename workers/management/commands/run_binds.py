@@ -4,9 +4,10 @@ import signal
 from typing import Any
 
 import uvloop
-from django.core.management.base import BaseCommand, CommandParser
+from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from common import bus
+from connectors.models import Connector
 from workers.binds.service import BindService
 
 
@@ -18,7 +19,10 @@ class Command(BaseCommand):
         parser.add_argument("--connector", action="append", default=[], help="Only this one (may be repeated)")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Run until a signal comes."""
+        """Run until a signal comes; a name that is none would be waited for in silence."""
+        for name in options["connector"]:
+            if not Connector.objects.filter(name=name).exists():
+                raise CommandError(f"no connector {name}")
         uvloop.run(_serve(BindService(only=options["connector"])))
         bus.close()
 

@@ -82,7 +82,10 @@ class Command(BaseCommand):
             config = config_from(options)
         except (ValueError, OSError) as error:
             raise CommandError(str(error)) from error
-        uvloop.run(self._run(config, options["json"] or 0.0))
+        try:
+            uvloop.run(self._run(config, options["json"] or 0.0))
+        except OSError as error:  # only the listener raises it: what happens to a link stays in the link
+            raise CommandError(f"port {config.port} on {config.host} cannot be used ({error.strerror})") from error
 
     async def _run(self, config: SimulatorConfig, every: float) -> None:
         ended = asyncio.Event()
