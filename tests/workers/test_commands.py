@@ -11,7 +11,7 @@ from django.core.management import CommandError, call_command
 
 @pytest.mark.django_db
 def test_run_binds_refuses_a_connector_that_does_not_exist():
-    with pytest.raises(CommandError, match="^no connector smpp9$"):
+    with pytest.raises(CommandError, match=r"^no connector smpp9$"):
         call_command("run_binds", "--connector", "smpp9")
 
 
