@@ -194,5 +194,5 @@ MAKE: dict[str, Callable[[], Any]] = {
     "routing.ProfileAssignment": assignment,
     "routing.RouteConnector": hop,
     "routing.RoutingProfile": lambda: cast.make_profile(connector()),
-    "routing.SenderId": lambda: routing.SenderId.objects.create(value=f"S{cast.unique(str())[-9:]}", account=account()),
+    "routing.SenderId": lambda: routing.SenderId.objects.create(value=f"S{cast.unique('')[-9:]}", account=account()),
 }

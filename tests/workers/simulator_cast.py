@@ -90,6 +90,7 @@ async def line(
         yield customer
     finally:
         customer.connection.abort()
+        await asyncio.sleep(0)  # the socket is closed in the next turn of the loop
 
 
 def is_delivery(pdu: Pdu) -> bool:
