@@ -7,7 +7,7 @@ an answer), so that strangers could fill memory and descriptors before a credent
 import asyncio
 from typing import Any, Final
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 from uvicorn_worker import UvicornWorker
 
 HEAD_SECONDS: Final = 15.0  # from the first octet of a head to its end, and from the connection to the first head
@@ -22,13 +22,16 @@ class Connection(HttpToolsProtocol):
         """Start the clock of the first head."""
         self._unread = 0
         self._clock: asyncio.TimerHandle | None = None
+        self._answering: RequestResponseCycle | None = None
         super().connection_made(transport)
         self._start_clock()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Requests that wait behind the present one are not begun: nobody would hear the answer."""
+        """The request that is being answered hears of it; those behind it are never begun."""
         self._stop_clock()
-        self.pipeline.clear()
+        if self._answering is not None:  # uvicorn tells only the request that came last
+            self._answering.disconnected = True
+            self._answering.message_event.set()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -59,6 +62,10 @@ class Connection(HttpToolsProtocol):
         """The next octet begins another head."""
         self._unread = 0
         super().on_message_complete()
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
+        self._answering = cycle
+        super()._start_asgi_task(cycle, app)
 
     def _start_clock(self) -> None:
         if self._clock is None:
