@@ -9,6 +9,11 @@ PIP_INSTALL := $(PY) -m pip --disable-pip-version-check install -q -c constraint
 # Further arguments of pytest, for example: make quick ARGS="tests/routing -x"
 ARGS ?=
 
+# A production environment for `check --deploy`; nothing is contacted.
+DEPLOYED := DATABASE_URL=postgres://gate/gate BROKER_URL=amqp://gate CACHE_URL=redis://gate \
+  SECRET_KEY=only-for-the-gate-0123456789-abcdefghijklmnopqrstuvwxyz-ABCDEFGH \
+  FIELD_ENCRYPTION_KEYS=MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY= SSL_REDIRECT=true HSTS_SECONDS=3600
+
 export PYTHON
 .DEFAULT_GOAL := help
 .PHONY: help setup run up test quick check lint types imports schema bench lock audit clean
@@ -50,6 +55,7 @@ imports: $(DEV) ## the floors of .importlinter
 schema: $(DEV) ## migrations complete, Django's own checks
 	@$(PY) manage.py makemigrations --check --dry-run
 	@$(PY) manage.py check
+	@$(DEPLOYED) $(PY) manage.py check --deploy --fail-level WARNING
 
 bench: $(DEV) ## measure throughput; ARGS chooses what
 	@exec $(PY) -m tests.services run -- $(PY) -m bench $(ARGS)
