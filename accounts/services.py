@@ -128,7 +128,7 @@ def issue_key(
         account_id=client.account_id,
         api_client=client,
         name=name,
-        prefix=text[:SHOWN_OF_KEY],
+        prefix=text[: min(SHOWN_OF_KEY, len(text) // 4)],  # a short key that was brought along keeps most of itself
         key_hash=digest(text),
         scopes=wanted,
         expires_at=expires_at,

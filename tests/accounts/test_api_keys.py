@@ -80,3 +80,9 @@ def test_the_last_use_of_key_and_client_is_written_by_the_batch() -> None:
     client.refresh_from_db()
     assert client.last_used_at
     assert ApiKey.objects.filter(last_used_at__isnull=False).count() == 3
+
+
+@pytest.mark.parametrize(("plain", "shown"), [(None, 12), ("0123456789abcdef", 4)])
+def test_what_is_shown_of_a_key_leaves_most_of_it_secret(plain: str | None, shown: int) -> None:
+    key, text = services.issue_key(client=cast.make_client(cast.make_account()), plain=plain)
+    assert key.prefix == text[:shown] and len(text) >= 4 * shown
