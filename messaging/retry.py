@@ -49,8 +49,12 @@ def after_failure(
     hop: int,
     hops: Sequence[int],
     usable: Callable[[int], bool],
+    doubted: bool = False,
 ) -> Decision:
     """Decide by the kind of failure; `attempts` were counted before this one, `hops` are connector ids.
+
+    Tries that a lost link left `doubted` are counted as well, for RESENDS; they are no failures of this message,
+    so that a temporary error after them does not end it.
 
     BUSY that is not counted only waits (the connector is full); counted, this one number is delayed like any
     temporary failure (architecture section 3, Flow).
@@ -68,7 +72,11 @@ def after_failure(
     following = next((i for i in range(hop + 1, len(hops)) if usable(hops[i])), None)
     if following is not None:
         return Decision(Next.HOP, 0, hop=following)
-    return Decision(Next.REJECTED if kind is SendKind.ROUTE else Next.FAILED, attempts + 1)
+    if kind is SendKind.ROUTE:
+        return Decision(Next.REJECTED, attempts + 1)
+    if doubted and attempts + 1 < RESENDS:
+        return Decision(Next.LATER, attempts + 1, delay=DELAYS[-1])
+    return Decision(Next.FAILED, attempts + 1)
 
 
 def uncertain_policy(policies: Mapping[str, str], lane: str) -> str:

@@ -118,6 +118,7 @@ def _failure(part: PartRow, result: SubmitResult, around: Surroundings) -> Step:
         hop=part.hop,
         hops=hops,
         usable=usable,
+        doubted=part.possible_duplicate,
     )
     fate = Fate(decision.next.value)
     if fate is Fate.UNCERTAIN and part.status == Status.UNCERTAIN:
