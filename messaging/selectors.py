@@ -7,19 +7,21 @@ import json
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from django.db.models import Exists, OuterRef, Q, QuerySet, TextField
 from django.db.models.functions import Cast
 
+from common.clock import utc_now
 from common.errors import Code, Rejected
-from common.ids import derive, floor_at
+from common.ids import derive, floor_at, moment
 from messaging import status
 from messaging.commands import QUEUED_PREFIX
 from messaging.models import Message, Part, Status
 
 PAGE, LARGEST_PAGE = 50, 500
+RECENT = timedelta(days=27)  # less than the shortest month, so it lies in two at most
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,9 +87,28 @@ def page(
     rows = _narrowed(_scoped(account_id), filters or Filters())
     if cursor is not None:
         rows = rows.filter(id__lt=cursor)
-    found = list(rows.order_by("-id")[: size + 1])
+    found = _newest(rows, size + 1, before=_end(cursor, filters))
     following = found[size - 1].id if len(found) > size else None
     return Page(_seen(found[:size]), following)
+
+
+def _end(cursor: UUID | None, filters: Filters | None) -> datetime:
+    """No message that is asked for is younger."""
+    end = utc_now() + timedelta(hours=1)  # of the clock of another host
+    if filters is not None and filters.created_to is not None:
+        end = min(end, filters.created_to)
+    return min(end, moment(cursor)) if cursor is not None else end
+
+
+def _newest(rows: QuerySet[Message], count: int, *, before: datetime) -> list[Message]:
+    """The newest rows, from the last weeks alone where these have enough: one or two partitions.
+
+    Because of DEFAULT, PostgreSQL does not read month after month by itself until it has enough, but asks each.
+    """
+    low, high = floor_at(before - RECENT), floor_at(before + timedelta(milliseconds=1))
+    ordered = rows.order_by("-id")
+    found = list(ordered.filter(id__gte=low, id__lt=high)[:count])
+    return found if len(found) == count else found + list(ordered.filter(id__lt=low)[: count - len(found)])
 
 
 def _scoped(account_id: int | None) -> QuerySet[Message]:

@@ -6,6 +6,7 @@ from uuid import UUID
 
 from django.db import connection, transaction
 
+from common.clock import utc_now
 from common.ids import floor_at
 from common.sql import dialect
 from common.transactions import retried
@@ -82,8 +83,8 @@ def rematch_due(*, limit: int = 1000) -> int:
     total = 0
     while True:
         now = rows.database_now()
-        floor = floor_at(now - PARKED_FOR - timedelta(days=1))
-        due = Receipt.objects.filter(state=Receipt.State.PARKED, next_try_at__lte=now, id__gte=floor)
+        # However old: what nobody looked at for days must become an orphan too, or it would hold its month for ever.
+        due = Receipt.objects.filter(state=Receipt.State.PARKED, next_try_at__lte=now)
         ids = list(due.order_by("next_try_at").values_list("id", flat=True)[:limit])
         if ids:
             total += rematch(ids, last_look=now)
@@ -94,7 +95,13 @@ def rematch_due(*, limit: int = 1000) -> int:
 def rematch_addresses(addresses: Collection[str], carrier_account: str) -> int:
     """Look again at parked receipts from or to these addresses, before uncertain parts are sent once more."""
     with_plus = {form for address in addresses for form in (address, f"+{address}")}
-    waiting = Receipt.objects.filter(carrier_account=carrier_account, state=Receipt.State.PARKED)
+    now, slack = utc_now(), timedelta(hours=1)
+    waiting = Receipt.objects.filter(
+        carrier_account=carrier_account,
+        state=Receipt.State.PARKED,
+        id__gte=floor_at(now - PARKED_FOR - slack),
+        id__lt=floor_at(now + slack),
+    )
     near = waiting.filter(source__in=with_plus) | waiting.filter(destination__in=with_plus)
     ids = list(near.order_by("id").values_list("id", flat=True)[:1000])
     return rematch(ids) if ids else 0

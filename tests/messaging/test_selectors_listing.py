@@ -1,11 +1,12 @@
 """Lists of messages: scoped, narrowed, by cursor, with what each message shows now."""
 
+import time
 from datetime import timedelta
 
 import pytest
 
 from common.errors import Code, Rejected
-from common.ids import derive
+from common.ids import IdFactory, derive
 from messaging import selectors
 from messaging.models import Status
 from messaging.selectors import Filters, get, page, parse_public_id
@@ -102,8 +103,19 @@ def test_a_page_is_read_in_two_queries_and_counts_nothing(cast, django_assert_nu
     for _ in range(5):
         accepted(cast, parts=2)
     with django_assert_num_queries(2) as queries:
-        page(account_id=cast.account.pk)
+        page(account_id=cast.account.pk, limit=4)
     assert not any("COUNT(" in query["sql"].upper() for query in queries.captured_queries)
+
+
+def test_a_page_goes_on_from_the_last_weeks_into_the_months_before(cast):
+    made = [accepted(cast, id=IdFactory(1).draw(int((time.time() - days * 86_400) * 1000))) for days in (0, 26, 28, 90)]
+    ids = [message.id for message in made]
+    first = page(account_id=cast.account.pk, limit=3)
+    assert [seen.message.id for seen in first.items] == ids[:3]
+    assert [seen.message.id for seen in page(account_id=cast.account.pk, cursor=first.cursor).items] == ids[3:]
+    until = Filters(created_to=made[1].created_at - timedelta(days=27))
+    assert [seen.message.id for seen in page(account_id=cast.account.pk, filters=until).items] == ids[2:]
+    assert page(account_id=cast.account.pk, limit=4).cursor is None
 
 
 def test_a_page_is_never_larger_than_its_limit(cast, monkeypatch):

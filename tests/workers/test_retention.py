@@ -15,6 +15,7 @@ from billing.models import LedgerSeal
 from billing.seals import seal_closed_days
 from common import partitions
 from common.ids import IdFactory, derive
+from messaging import sweep
 from messaging.audit import charged_messages_check
 from messaging.models import Attempt, Delivery, DeliveryAttempt, Message, Part, Receipt, Status
 from tests.messaging.underway import accepted
@@ -131,13 +132,18 @@ def test_a_webhook_on_its_way_holds_its_month(state):
     assert exists("messaging_message", FIRST)
 
 
-def test_a_parked_receipt_holds_its_month():
+def test_a_parked_receipt_holds_its_month_until_the_clock_has_given_it_up():
+    line = customer().connector
     Receipt.objects.create(
-        id=drawn(FIRST), connector_id=1, carrier_account="c", provider_id="1", provider_key="1",
-        state=Receipt.State.PARKED, status="DELIVERED", raw="", received_at=within(FIRST),
+        id=drawn(FIRST), connector_id=line.pk, carrier_account="c", provider_id="1", provider_key="1",
+        state=Receipt.State.PARKED, status="DELIVERED", raw="", received_at=within(FIRST), next_try_at=within(FIRST),
     )  # fmt: skip
     assert "PARKED" in drop().stays
     assert exists("messaging_receipt", FIRST)
+    sweep.rematch_parked()
+    assert Receipt.objects.get().state == Receipt.State.ORPHAN
+    assert drop().stays == ""
+    assert not exists("messaging_receipt", FIRST)
 
 
 def test_dead_letters_go_with_their_month_and_take_their_tries_along():
