@@ -53,7 +53,7 @@ def record_line_events(batch_ids: Collection[UUID], *, on_text: OnText) -> int:
     the culprit stands alone: the others are recorded, it is tried again and after five tries left as dead with its
     error. Raises what the database raises when it is away; batches that another process holds are passed over.
     """
-    ids = list(batch_ids)
+    ids = sorted(batch_ids)  # in the order in which they came: the first of two that conflict wins
     return sum(_record_group(ids[start : start + TOGETHER], on_text) for start in range(0, len(ids), TOGETHER))
 
 

@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 
 from common.errors import SendKind
-from common.ids import derive
+from common.ids import IdFactory, derive
 from common.jobs import recorder
 from connectors.models import Connector
 from messaging import receipts, sweep
@@ -116,6 +116,15 @@ def test_a_conflicting_receipt_is_an_event_and_the_first_final_stays(cast, line)
     assert [found.state for found in stored_receipts()] == ["MATCHED", "MATCHED", "DUPLICATE"]
     assert len(told(message)) == 1
     assert cast.balance == 99
+
+
+def test_of_conflicting_receipts_the_one_that_came_first_wins_in_whatever_order_their_batches_are_named(cast, line):
+    message = sent(cast, line)
+    first = receipts.store(line.connector_id, line.bind_no, [receipt_for(message)])
+    between = [receipts.store(line.connector_id, line.bind_no, [receipt(f"nobody-{n}")]) for n in range(4)]
+    last = receipts.store(line.connector_id, line.bind_no, [receipt_for(message, MessageState.UNDELIVERABLE)])
+    receipts.record_line_events([last, *between, first], on_text=list)
+    assert state_of(message) == Status.DELIVERED
 
 
 def test_a_receipt_before_its_answer_waits_and_is_found_by_the_sweep_as_well(cast, line):
@@ -417,3 +426,27 @@ def test_digests_are_kept_for_72_hours(line):
     assert sweep.purge() == 0
     ReceiptSeen.objects.update(seen_at=now() - timedelta(hours=73))
     assert sweep.purge() == 1
+
+
+def test_a_message_that_was_scheduled_weeks_ahead_hears_its_receipt():
+    cast = customer()
+    line = bind(cast)
+    accepted_then = IdFactory(1).draw(int((now() - timedelta(days=29)).timestamp() * 1000))
+    message = sent(cast, line, id=accepted_then, expires_at=None)
+    assert sweep.close_unreceipted() == 0
+    line.hear(receipt_for(message))
+    assert shown(message).status == "DELIVERED"
+
+
+def test_a_receipt_that_comes_early_is_not_taken_for_an_old_message_with_the_same_id():
+    cast = customer()
+    line = bind(cast)
+    month_ago = now() - timedelta(days=29)
+    old = sent(cast, line, id=IdFactory(1).draw(int(month_ago.timestamp() * 1000)))
+    Part.objects.filter(message_id=old.id).update(provider_id="77", provider_key="77", submitted_at=month_ago)
+    message = accepted(cast)
+    line.claim()
+    line.hear(receipt("77"))
+    assert shown(old).status == "QUEUED"
+    line.answer(message, provider_id="77")
+    assert shown(message).status == "DELIVERED"
