@@ -70,13 +70,23 @@ def _dispatch(parts: dict[UUID, PartRow], messages: dict[UUID, MessageRow], now:
 
 def resolve_uncertain() -> int:
     """Parts whose wait for a late answer is over: settled by a parked receipt, sent again, or UNKNOWN, by policy."""
-    _look_for_receipts(rows.database_now())
-    return _sweep(_overdue, _resolve)
+    total = 0
+    while True:
+        looked = _look_for_receipts(rows.database_now())
+        # Only those: for a part that is due since a moment nobody has looked yet.
+        _, done = _pass(lambda now: [part for part in _overdue(now) if part in looked], _resolve)  # noqa: B023
+        total += done
+        if len(looked) < PASS or not done:
+            return total
 
 
-def _look_for_receipts(now: datetime) -> None:
-    """In transactions of their own, before anything is sent again: a receipt may have come without an answer."""
-    listed = list(Part.objects.filter(id__in=_overdue(now)).values_list("connector_id", "message_id"))
+def _look_for_receipts(now: datetime) -> set[UUID]:
+    """In transactions of their own, before anything is sent again: a receipt may have come without an answer.
+
+    Returns the parts that were due.
+    """
+    due = _overdue(now)
+    listed = list(Part.objects.filter(id__in=due).values_list("connector_id", "message_id"))
     numbers = dict(Message.objects.filter(id__in=[row[1] for row in listed]).values_list("id", "recipient"))
     carriers: dict[str, set[str]] = {}
     for connector_id, message_id in listed:
@@ -85,6 +95,7 @@ def _look_for_receipts(now: datetime) -> None:
             carriers.setdefault(view.carrier_account, set()).add(numbers[message_id])
     for carrier, recipients in carriers.items():
         parked.rematch_addresses(recipients, carrier)
+    return set(due)
 
 
 def _overdue(now: datetime) -> list[UUID]:
@@ -163,7 +174,9 @@ def _silent(now: datetime) -> list[UUID]:
     found = list(dated[:PASS])
     if len(found) < PASS:
         old = floor_at(now - SILENCE - LONGEST_VALIDITY)
-        found += sent.filter(expires_at=None, id__lt=old).values_list("id", flat=True)[: PASS - len(found)]
+        # What was scheduled is older than its sending.
+        undated = sent.filter(expires_at=None, id__lt=old, submitted_at__lt=now - SILENCE - LONGEST_VALIDITY)
+        found += undated.values_list("id", flat=True)[: PASS - len(found)]
     return found
 
 

@@ -20,6 +20,8 @@ from messaging.receipts.reading import Fact
 
 # The longest validity (7 days) and the 72 h in which a receipt may still come after it.
 LOOK_BACK = timedelta(days=10)
+# What was scheduled has the id of its acceptance, up to 30 days before it was sent.
+LOOK_BACK_SCHEDULED = LOOK_BACK + timedelta(days=30)
 PARKED_FOR = timedelta(hours=72)
 BY_ID, BY_ADDRESS = "id", "address"
 
@@ -56,14 +58,21 @@ def match(facts: Sequence[Fact], *, now: datetime) -> dict[UUID, Match]:
     for fact in facts:
         by_carrier[fact.carrier_account].append(fact)
     for carrier, group in by_carrier.items():
-        found |= _by_id(group, siblings(carrier), now=now)
+        recent = now - LOOK_BACK
+        found |= _by_id(group, siblings(carrier), since=recent, until=now, sent=recent)
         left = [fact for fact in group if fact.id not in found and fact.certain]
+        found |= _by_id(left, siblings(carrier), since=now - LOOK_BACK_SCHEDULED, until=recent, sent=recent)
+        left = [fact for fact in left if fact.id not in found]
         found |= _by_address(left, siblings(carrier), now=now)
     return found
 
 
-def _by_id(facts: Sequence[Fact], connector_ids: Sequence[int], *, now: datetime) -> dict[UUID, Match]:
-    known = _parts_with({key for fact in facts for key in fact.keys}, connector_ids, now=now)
+def _by_id(
+    facts: Sequence[Fact], connector_ids: Sequence[int], *, since: datetime, until: datetime, sent: datetime
+) -> dict[UUID, Match]:
+    """Parts accepted in a time and sent from `sent` on: an older one with this id is another message's."""
+    keys = {key for fact in facts for key in fact.keys}
+    known = _parts_with(keys, connector_ids, since=since, until=until, sent=sent)
     found = {}
     for fact in facts:
         key = next((key for key in fact.keys if key in known), None)
@@ -78,20 +87,22 @@ def _match_of(best: _Candidate, candidates: Sequence[_Candidate]) -> Match:
     return Match(best.part_id, BY_ID, tuple(part_id for part_id in same if part_id != best.part_id))
 
 
-def _parts_with(keys: Collection[str], connector_ids: Sequence[int], *, now: datetime) -> dict[str, list[_Candidate]]:
+def _parts_with(
+    keys: Collection[str], connector_ids: Sequence[int], *, since: datetime, until: datetime, sent: datetime
+) -> dict[str, list[_Candidate]]:
     known: dict[str, list[_Candidate]] = defaultdict(list)
     if not keys or not connector_ids:
         return known
     sql = dialect()
     named, names = sql.any_of("p.provider_key", sorted(keys), "varchar")
     carried, lines = sql.any_of("p.connector_id", connector_ids, "bigint")
-    low, high = _window(now)
+    low, high = _window(since, until)
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT p.provider_key, p.id, m.id, p.status, m.sender, m.recipient FROM messaging_part p "
             f"JOIN messaging_message m ON m.id = p.message_id AND m.id >= %s AND m.id < %s WHERE {named} AND {carried} "
-            "AND p.provider_key <> '' AND p.id >= %s AND p.id < %s ORDER BY p.id",
-            [low, high, *names, *lines, low, high],
+            "AND p.provider_key <> '' AND p.id >= %s AND p.id < %s AND p.submitted_at >= %s ORDER BY p.id",
+            [low, high, *names, *lines, low, high, sql.value(sent)],
         )
         for key, part_id, message_id, status, sender, recipient in cursor.fetchall():
             part = _Candidate(sql.uuid(part_id), sql.uuid(message_id), status, sender, recipient)
@@ -126,7 +137,7 @@ def _parts_without_id(connector_ids: Sequence[int], recipients: Collection[str],
     sql = dialect()
     carried, lines = sql.any_of("p.connector_id", connector_ids, "bigint")
     numbered, numbers = sql.any_of("m.recipient", sorted(recipients), "varchar")
-    low, high = _window(now)
+    low, high = _window(now - LOOK_BACK, now)
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT p.id, m.id, p.status, m.sender, m.recipient, p.claimed_at, p.expires_at FROM messaging_message m "
@@ -142,10 +153,10 @@ def _parts_without_id(connector_ids: Sequence[int], recipients: Collection[str],
     ]
 
 
-def _window(now: datetime) -> tuple[Any, Any]:
-    """The ids that a receipt of today may be about; both ends, because an open one would read every later month."""
+def _window(since: datetime, until: datetime) -> tuple[Any, Any]:
+    """The ids drawn in a time; both ends, because an open one would read every later month."""
     value = dialect().value
-    return value(floor_at(now - LOOK_BACK)), value(floor_at(now + timedelta(hours=1)))
+    return value(floor_at(since)), value(floor_at(until + timedelta(hours=1)))
 
 
 def _in_time(part: _Candidate, fact: Fact) -> bool:
