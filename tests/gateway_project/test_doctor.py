@@ -180,6 +180,7 @@ def test_settings_that_agree_are_fine(settings):
     assert levels(configuration.look()) == {Level.OK}
 
 
+@pytest.mark.filterwarnings("ignore:Overriding setting DATABASES")
 @pytest.mark.parametrize(
     ("name", "value", "level", "words"),
     [
