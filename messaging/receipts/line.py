@@ -3,13 +3,13 @@
 A LineBatch row lives only between the two: the transaction that records what its PDUs mean deletes it.
 """
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from datetime import datetime, timedelta
 from uuid import UUID
 
 import structlog
 from django.db import InterfaceError, OperationalError, connection, transaction
-from django.db.models.functions import Now
+from django.db.models.functions import Length, Now
 
 from common.crash import point
 from common.jobs import Job, enqueue
@@ -29,7 +29,9 @@ log = structlog.get_logger(__name__)
 RECORD = Job("messaging.record_line_events", queue=Work.EVENTS)
 # A PDU that fails five times over two hours fails by itself, not by its surroundings.
 TRIES = 5
-TOGETHER = 4  # batches a transaction, so at most 2,000 PDUs: well under the statement timeout
+# Octets of hex in a transaction: some 1,000 receipts, well under the statement timeout.
+TOGETHER = 400_000
+COMPANY = 200  # batches that one call takes along
 RETRY = (5, 60, 600, 3600)
 OnText = Callable[[list[TextPdu]], None]
 _TRANSIENT = (OperationalError, InterfaceError)
@@ -53,8 +55,36 @@ def record_line_events(batch_ids: Collection[UUID], *, on_text: OnText) -> int:
     the culprit stands alone: the others are recorded, it is tried again and after five tries left as dead with its
     error. Raises what the database raises when it is away; batches that another process holds are passed over.
     """
-    ids = sorted(batch_ids)  # in the order in which they came: the first of two that conflict wins
-    return sum(_record_group(ids[start : start + TOGETHER], on_text) for start in range(0, len(ids), TOGETHER))
+    # Sorted by id, in the order in which they came: the first of two that conflict wins.
+    return sum(_record_group(group, on_text) for group in _groups(_sizes(batch_ids)))
+
+
+def record_waiting(batch_ids: Collection[UUID], *, on_text: OnText) -> int:
+    """Record the named batches and, in the same transactions, fresh ones that wait beside them.
+
+    A busy line stores a few receipts at a time, each with a hint of its own: recorded one by one the cost of a
+    transaction would be paid for every few; the later hints find nothing left to do.
+    """
+    fresh = LineBatch.objects.filter(next_try_at=None, tries=0).order_by("id").values_list("id", flat=True)
+    return record_line_events({*batch_ids, *fresh[:COMPANY]}, on_text=on_text)
+
+
+def _sizes(batch_ids: Collection[UUID]) -> list[tuple[UUID, int]]:
+    rows = LineBatch.objects.filter(id__in=batch_ids).order_by("id")
+    return list(rows.annotate(size=Length("pdus")).values_list("id", "size"))
+
+
+def _groups(sizes: Sequence[tuple[UUID, int]]) -> Iterator[list[UUID]]:
+    group: list[UUID] = []
+    room = TOGETHER
+    for batch_id, size in sizes:
+        if group and size > room:
+            yield group
+            group, room = [], TOGETHER
+        group.append(batch_id)
+        room -= size
+    if group:
+        yield group
 
 
 def _record_group(batch_ids: Sequence[UUID], on_text: OnText) -> int:
