@@ -450,3 +450,23 @@ def test_a_receipt_that_comes_early_is_not_taken_for_an_old_message_with_the_sam
     assert shown(old).status == "QUEUED"
     line.answer(message, provider_id="77")
     assert shown(message).status == "DELIVERED"
+
+
+def test_a_part_that_became_due_after_the_look_for_its_receipt_waits_for_the_next_look(cast, line, monkeypatch):
+    message = accepted(cast)
+    line.claim()
+    line.hear(receipt("early"))
+    line.answer(message, SendKind.UNCERTAIN)
+    look = sweep._look_for_receipts
+
+    def look_and_be_late(moment):
+        looked = look(moment)
+        Part.objects.update(uncertain_until=past())
+        return looked
+
+    with monkeypatch.context() as patch:
+        patch.setattr(sweep, "_look_for_receipts", look_and_be_late)
+        assert sweep.resolve_uncertain() == 0
+    assert state_of(message) == Status.UNCERTAIN
+    assert sweep.resolve_uncertain() == 0
+    assert (state_of(message), part_of(message).possible_duplicate) == (Status.DELIVERED, False)
