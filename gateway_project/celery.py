@@ -4,7 +4,7 @@ import os
 from typing import Any
 
 from celery import Celery
-from celery.signals import worker_ready, worker_shutdown
+from celery.signals import task_postrun, task_prerun, worker_ready, worker_shutdown
 from kombu import Queue
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "gateway_project.settings")
@@ -14,6 +14,7 @@ import django
 django.setup()
 
 from django.conf import settings  # noqa: E402
+from django.db import close_old_connections  # noqa: E402
 
 from common.bus import durable_queue, transport_options  # noqa: E402
 from common.queues import Work, work_queue  # noqa: E402
@@ -55,7 +56,17 @@ app.conf.update(
     beat_schedule=schedule(),
     beat_scheduler="celery.beat:Scheduler",  # in memory: every job here is a short tick over rows
     imports=["workers.tasks"],
+    # Celery closes the database connection before and after each task, whatever CONN_MAX_AGE says: a new one cost
+    # more than most tasks. So it never does, and `_renew_connections` does what Django does around a request.
+    CELERY_DB_REUSE_MAX=2**62,
 )
+
+
+@task_prerun.connect
+@task_postrun.connect
+def _renew_connections(**_: Any) -> None:
+    """Drop connections that are too old or broken; with health checks the first statement of a task finds out."""
+    close_old_connections()
 
 
 @worker_ready.connect

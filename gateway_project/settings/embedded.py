@@ -20,6 +20,7 @@ DATABASES: dict[str, dict[str, Any]] = {
     "default": {
         "ENGINE": "django.db.backends.sqlite3",
         "NAME": str(GATEWAY_VAR / "gateway.sqlite3"),
+        "CONN_MAX_AGE": None,  # opening the file anew and its PRAGMAs cost more than most statements
         "OPTIONS": {
             # DEFERRED lost 799 of 900 concurrent transactions to "database is locked"; IMMEDIATE none.
             "transaction_mode": "IMMEDIATE",

@@ -39,6 +39,7 @@ if STORE == "sqlite":
 
     # A file, not :memory:, because threads and child processes must see the same rows.
     DATABASES["default"]["TEST"] = {"NAME": str(GATEWAY_VAR / "test.sqlite3")}
+    DATABASES["default"]["CONN_MAX_AGE"] = 0
 else:
     from gateway_project.settings.production import *  # noqa: F403
     from gateway_project.settings.production import DATABASES, GATEWAY_VAR
