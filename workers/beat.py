@@ -4,14 +4,9 @@ from common.jobs import Job
 from common.queues import Work, work_queue
 
 TICKS: dict[Job, float] = {
-    Job("schedule.dispatch_due", Work.SCHEDULE): 0.5,
-    Job("schedule.resolve_uncertain", Work.SCHEDULE): 0.5,
-    Job("schedule.relay_outbox", Work.SCHEDULE): 2.0,
-    Job("schedule.pending_lines", Work.SCHEDULE): 1.0,
-    Job("schedule.rematch_parked", Work.SCHEDULE): 1.0,
-    Job("schedule.expire_due", Work.SCHEDULE): 5.0,
-    Job("schedule.release_deliveries", Work.SCHEDULE): 5.0,
-    Job("schedule.abandon_dead_binds", Work.SCHEDULE): 5.0,
+    Job("schedule.dispatch", Work.SCHEDULE): 0.5,
+    Job("schedule.recover", Work.SCHEDULE): 1.0,
+    Job("schedule.expire", Work.SCHEDULE): 5.0,
     Job("housekeeping.close_unreceipted", Work.HOUSEKEEPING): 300.0,
     Job("housekeeping.squash_traffic", Work.HOUSEKEEPING): 60.0,
     Job("housekeeping.purge", Work.HOUSEKEEPING): 300.0,

@@ -29,7 +29,7 @@ log = structlog.get_logger(__name__)
 CELERY_THREADS = 4
 START_LIMIT = 20.0  # seconds for one part to come up
 STOP_LIMIT = 50.0  # seconds for one part to end: a bind drains its window for at most 30 and then says good-bye
-_WAKE_UP = Job("schedule.expire_due", Work.SCHEDULE)  # a tick that may run at any time
+_WAKE_UP = Job("schedule.expire", Work.SCHEDULE)  # a tick that may run at any time
 
 
 class Part:
