@@ -110,10 +110,11 @@ def _record(batch_ids: Collection[UUID], on_text: OnText, only: Collection[str] 
 def _record_once(batch_ids: Collection[UUID], on_text: OnText, only: Collection[str] | None) -> tuple[int, list[UUID]]:
     with transaction.atomic():
         batches = _hold(batch_ids)
+        if not batches:
+            return 0, []
         facts, texts = _read(batches, only)
         waiting = _apply(facts, texts, on_text)
-        for batch in batches:
-            _shrink(batch, only)
+        _close(batches, only)
     return len(batches), waiting
 
 
@@ -190,13 +191,19 @@ def _insert(facts: Sequence[Fact]) -> None:
         dialect().insert(cursor, Receipt._meta.db_table, _COLUMNS, values)
 
 
-def _shrink(batch: LineBatch, done: Collection[str] | None) -> None:
-    left = [pdu for pdu in _split(batch.pdus) if done is not None and pdu not in done]
-    if left:
-        batch.pdus = ",".join(left)
-        batch.save(update_fields=["pdus"])
-    else:
-        batch.delete()
+def _close(batches: Sequence[LineBatch], done: Collection[str] | None) -> None:
+    """Delete what is recorded; where only some PDUs of a batch were, the others stay."""
+    over = []
+    for batch in batches:
+        left = [pdu for pdu in _split(batch.pdus) if done is not None and pdu not in done]
+        if left:
+            batch.pdus = ",".join(left)
+            batch.save(update_fields=["pdus"])
+        else:
+            over.append(batch.id)
+    among, ids = dialect().any_of("id", over)
+    with connection.cursor() as cursor:
+        cursor.execute(f"DELETE FROM {LineBatch._meta.db_table} WHERE {among}", ids)
 
 
 def _record_carefully(batch_id: UUID, on_text: OnText) -> int:
