@@ -1,4 +1,4 @@
-"""One row, or thirty, of every model that the admin shows; secrets among them are planted so that they are found."""
+"""One row, or eight, of every model that the admin shows; secrets among them are planted so that they are found."""
 
 import uuid
 from collections.abc import Callable
