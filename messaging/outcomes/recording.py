@@ -7,6 +7,7 @@ from uuid import UUID
 import structlog
 from django.db import InterfaceError, OperationalError, transaction
 
+from common.clock import utc_now
 from common.crash import point
 from common.errors import SendKind
 from common.transactions import retried
@@ -76,8 +77,13 @@ def _record(connector_id: int, bind_no: int, results: Sequence[SubmitResult]) ->
         raise LookupError(f"connector {connector_id} is gone")
     point("before-results")
     with transaction.atomic():
-        _write(connector, bind_no, _one_each(results))
+        keys = _write(connector, bind_no, _one_each(results))
     point("after-results")
+    # Receipts parked after we had looked, by a transaction that could not see our answers yet: its second look may
+    # have come before our commit. Now both sides are visible, so neither can pass the other.
+    missed = parked_with(connector.carrier_account, keys.values(), now=utc_now())
+    if missed:
+        parked.rematch([fact.id for fact in missed])
 
 
 def _one_each(results: Sequence[SubmitResult]) -> dict[UUID, SubmitResult]:
@@ -90,7 +96,8 @@ def _one_each(results: Sequence[SubmitResult]) -> dict[UUID, SubmitResult]:
     return chosen
 
 
-def _write(connector: ConnectorView, bind_no: int, results: dict[UUID, SubmitResult]) -> None:
+def _write(connector: ConnectorView, bind_no: int, results: dict[UUID, SubmitResult]) -> dict[UUID, str]:
+    """Returns the keys under which receipts of the accepted parts will come, by part."""
     now = rows.database_now()
     keys = {
         result.part_id: provider_key(result.provider_id, connector.id_rule, side=Side.ANSWER)
@@ -111,6 +118,7 @@ def _write(connector: ConnectorView, bind_no: int, results: dict[UUID, SubmitRes
     if waiting:
         _settle_waiting(waiting, keys, settled, around, parts)
     parked.close(settled, messages, now=now)
+    return keys
 
 
 def _settle_waiting(

@@ -11,6 +11,7 @@ from common.jobs import recorder
 from connectors.models import Connector
 from messaging import receipts, sweep
 from messaging.models import LineBatch, MessageEvent, Part, Receipt, ReceiptSeen, Status
+from messaging.outcomes import recording
 from messaging.receipts import Side, parked, provider_key
 from messaging.receipts.line import RECORD
 from smpp.codec import encode
@@ -159,6 +160,24 @@ def test_an_answer_that_was_committed_while_we_looked_is_found_at_once(cast, lin
 
     monkeypatch.setattr(parked, "rematch", answered_meanwhile)
     line.hear(receipt_for(message))
+    assert state_of(message) == Status.DELIVERED
+    assert stored_receipts()[0].state == Receipt.State.MATCHED
+
+
+def test_a_receipt_parked_while_its_answer_was_committed_is_found_at_once(cast, line, monkeypatch):
+    message = accepted(cast)
+    line.claim()
+    looks = []
+    look = recording.parked_with
+
+    def too_early_the_first_time(*arguments, **options):
+        looks.append(arguments)
+        return look(*arguments, **options) if len(looks) > 1 else []
+
+    line.hear(receipt_for(message))
+    monkeypatch.setattr(recording, "parked_with", too_early_the_first_time)
+    line.answer(message)
+    assert len(looks) == 2
     assert state_of(message) == Status.DELIVERED
     assert stored_receipts()[0].state == Receipt.State.MATCHED
 
