@@ -7,7 +7,8 @@ from typing import Any
 
 CASES: dict[str, list[str]] = {
     "codec": ["bench.codec"],
-    "embedded, single sends": ["bench.end_to_end", "--gateway", "embedded", "--count", "2000"],
+    "accepting alone": ["bench.http_accept", "--connections", "32", "--count", "5000"],
+    "embedded, single sends": ["bench.end_to_end", "--gateway", "embedded", "--count", "2000", "--runs", "3"],
     "fleet, single sends": ["bench.end_to_end", "--gateway", "fleet", "--count", "5000"],
     "fleet, batches of 1,000": [
         "bench.end_to_end", "--gateway", "fleet", "--count", "10000", "--batch", "1000", "--connections", "2",

@@ -7,9 +7,11 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from common.ids import derive
-from messaging.models import LineBatch
+from messaging import webhooks
+from messaging.models import Delivery, LineBatch
 from tests.messaging.underway import accepted, bind, receipt_for, shown
 from tests.support.cast import customer
+from tests.support.webhooks import posted
 
 TABLES = ("message", "part", "attempt", "messageevent", "receipt", "receiptseen", "delivery", "outboxbatch")
 
@@ -25,8 +27,8 @@ def written_rows() -> int:
 
 
 @pytest.mark.django_db
-def test_from_claim_to_callback_a_message_costs_six_row_writes():
-    """Nine in all: message and part before it, the result of the callback after it."""
+def test_from_claim_to_the_callbacks_result_a_message_costs_seven_row_writes():
+    """Nine in all: message and part come before. The callback is born claimed, so its claim writes nothing."""
     cast = customer()
     line = bind(cast)
     messages = [accepted(cast) for _ in range(20)]
@@ -36,6 +38,10 @@ def test_from_claim_to_callback_a_message_costs_six_row_writes():
     line.hear(*(receipt_for(message) for message in messages))
     assert {shown(message).status for message in messages} == {"DELIVERED"}
     assert (written_rows() - before) / len(messages) == 6
+    callbacks = list(Delivery.objects.values_list("id", "token"))
+    webhooks.record([posted(item) for item in webhooks.born(callbacks)])
+    assert (written_rows() - before) / len(messages) == 7
+    assert set(Delivery.objects.values_list("state", flat=True)) == {"DELIVERED"}
     assert not LineBatch.objects.exists()
 
 
