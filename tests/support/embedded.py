@@ -1,5 +1,6 @@
 """The embedded gateway as a child process that can be killed and started again on the same data."""
 
+import http.client
 import json
 import os
 import signal
@@ -82,7 +83,7 @@ class EmbeddedGateway:
                 return answer.status, json.loads(answer.read() or b"null")
         except urllib.error.HTTPError as error:
             return error.code, json.loads(error.read() or b"null")
-        except OSError:
+        except (OSError, http.client.HTTPException):  # killed before or in the middle of its answer
             return 0, None
 
     def manage(self, *arguments: str) -> subprocess.CompletedProcess[str]:
