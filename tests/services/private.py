@@ -76,7 +76,7 @@ def free_port() -> int:
 
 
 @contextmanager
-def _room(*users: str) -> Iterator[Room]:
+def room_for(*users: str) -> Iterator[Room]:
     """Make the directory; root hands it to the first of `users` that exists."""
     path = Path(tempfile.mkdtemp(prefix="gateway-services-"))
     user = next((name for name in (*users, "nobody") if _exists(name)), None) if os.geteuid() == 0 else None
@@ -94,7 +94,7 @@ def _exists(user: str) -> bool:
     return False
 
 
-def _stop(process: subprocess.Popen[bytes], sign: signal.Signals) -> None:
+def end(process: subprocess.Popen[bytes], sign: signal.Signals) -> None:
     """End the whole session of `process`, politely and then for certain."""
     with contextlib.suppress(ProcessLookupError):
         os.kill(process.pid, sign)
@@ -105,7 +105,7 @@ def _stop(process: subprocess.Popen[bytes], sign: signal.Signals) -> None:
     process.wait()
 
 
-def _await_login(service: Service, url: str, process: subprocess.Popen[bytes], room: Room) -> None:
+def await_login(service: Service, url: str, process: subprocess.Popen[bytes], room: Room) -> None:
     def answers() -> str | None:
         if process.poll() is not None:
             raise Unusable(f"a private {service.name} ended at once: {room.log_tail()}")
@@ -119,39 +119,37 @@ def _await_login(service: Service, url: str, process: subprocess.Popen[bytes], r
 
 
 def _postgresql(stack: ExitStack, binary: str) -> str:
-    room = stack.enter_context(_room("postgres"))
+    room = stack.enter_context(room_for("postgres"))
     data, port = room.path / "data", free_port()
     create = [binary, "-D", str(data), "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C", "-N"]
     if room.spawn(create).wait(START_SECONDS):
         raise Unusable(f"initdb failed: {room.log_tail()}")
-    server = find_binary("postgres", [Path(binary).resolve().parent, *_postgresql_folders()])
+    server = find_binary("postgres", [Path(binary).resolve().parent, *postgresql_folders()])
     # Thrown away with the machine, so fsync proves nothing here; commits stay synchronous.
     options = [f"port={port}", "listen_addresses=127.0.0.1", "fsync=off", "max_connections=200"]
     flags = [part for option in options for part in ("-c", option)]
     process = room.spawn([server or "postgres", "-D", str(data), "-k", str(room.path), *flags])
-    stack.callback(_stop, process, signal.SIGINT)  # SIGINT: PostgreSQL's "fast" shutdown
+    stack.callback(end, process, signal.SIGINT)  # SIGINT: PostgreSQL's "fast" shutdown
     url = f"postgres://postgres@127.0.0.1:{port}/postgres"
-    _await_login(POSTGRESQL, url, process, room)
+    await_login(POSTGRESQL, url, process, room)
     return url
 
 
 def _redis(stack: ExitStack, binary: str) -> str:
-    room, port = stack.enter_context(_room("redis")), free_port()
+    room, port = stack.enter_context(room_for("redis")), free_port()
     options = ["--port", str(port), "--bind", "127.0.0.1", "--save", "", "--maxmemory-policy", "noeviction"]
     process = room.spawn([binary, *options])
-    stack.callback(_stop, process, signal.SIGTERM)
+    stack.callback(end, process, signal.SIGTERM)
     url = f"redis://127.0.0.1:{port}/9"
-    _await_login(REDIS, url, process, room)
+    await_login(REDIS, url, process, room)
     return url
 
 
-def _rabbitmq(stack: ExitStack, binary: str) -> str:
-    room, port, mapper_port = stack.enter_context(_room("rabbitmq")), free_port(), free_port()
-    # Our own port mapper as our child: the one that erl would start by itself outlives everything.
-    mapper_environment = {"ERL_EPMD_PORT": str(mapper_port), "ERL_EPMD_ADDRESS": "127.0.0.1"}
-    mapper = room.spawn([find_binary("epmd", []) or "epmd"], mapper_environment)
-    stack.callback(_stop, mapper, signal.SIGTERM)
-    node = {
+def rabbitmq_node(room: Room, *, port: int, mapper_port: int) -> dict[str, str]:
+    """The environment of a node of its own, for the server, its port mapper and rabbitmqctl alike."""
+    return {
+        "ERL_EPMD_PORT": str(mapper_port),
+        "ERL_EPMD_ADDRESS": "127.0.0.1",
         "RABBITMQ_NODENAME": f"gateway-test-{secrets.token_hex(4)}@localhost",
         "RABBITMQ_NODE_IP_ADDRESS": "127.0.0.1",
         "RABBITMQ_NODE_PORT": str(port),
@@ -164,14 +162,22 @@ def _rabbitmq(stack: ExitStack, binary: str) -> str:
         "RABBITMQ_PID_FILE": str(room.path / "pid"),
         "ERL_FLAGS": "-kernel inet_dist_use_interface {127,0,0,1}",
     }
-    process = room.spawn([binary], {**mapper_environment, **node})
-    stack.callback(_stop, process, signal.SIGTERM)
+
+
+def _rabbitmq(stack: ExitStack, binary: str) -> str:
+    room, port, mapper_port = stack.enter_context(room_for("rabbitmq")), free_port(), free_port()
+    node = rabbitmq_node(room, port=port, mapper_port=mapper_port)
+    # Our own port mapper as our child: the one that erl would start by itself outlives everything.
+    mapper = room.spawn([find_binary("epmd", []) or "epmd"], node)
+    stack.callback(end, mapper, signal.SIGTERM)
+    process = room.spawn([binary], node)
+    stack.callback(end, process, signal.SIGTERM)
     url = f"amqp://guest:guest@127.0.0.1:{port}//"
-    _await_login(RABBITMQ, url, process, room)
+    await_login(RABBITMQ, url, process, room)
     return url
 
 
-def _postgresql_folders() -> list[Path]:
+def postgresql_folders() -> list[Path]:
     """Debian keeps one folder for each major version: the newest first."""
     found = [path for path in POSTGRESQL_BINARIES.glob("*/bin") if path.parent.name.isdigit()]
     return sorted(found, key=lambda path: int(path.parent.name), reverse=True)
@@ -187,7 +193,7 @@ STARTERS: dict[str, Callable[[ExitStack, str], str]] = {
 def binary_of(service: Service) -> str | None:
     """The installed program that starts `service`, or None."""
     if service is POSTGRESQL:
-        return find_binary("initdb", _postgresql_folders())
+        return find_binary("initdb", postgresql_folders())
     if service is RABBITMQ:
         return find_binary("rabbitmq-server", [RABBITMQ_BINARIES])
     return find_binary("redis-server", [])
