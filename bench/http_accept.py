@@ -1,6 +1,6 @@
-"""How many sends a second one web process accepts: `python -m bench.http_accept [--connections 32] [--count 6000]`.
+"""How many sends a second the web door accepts: `python -m bench.http_accept [--connections 32] [--count 6000]`.
 
-One gunicorn worker with uvloop and httptools on PostgreSQL, RabbitMQ and Redis; nothing else runs, so messages are
+The web of the Procfile (WEB_WORKERS processes) on PostgreSQL, RabbitMQ and Redis; nothing else runs, so messages are
 accepted, charged, committed and announced, not sent. The load generator shares the machine. Prints JSON.
 """
 
@@ -8,7 +8,6 @@ import argparse
 import base64
 import json
 import platform
-from collections.abc import Iterator
 
 import uvloop
 
@@ -56,10 +55,9 @@ def _headers(gateway: Gateway, way: str) -> dict[str, str]:
     return {"X-API-Key": gateway.facts["api_key"]}
 
 
-def _requests(way: str, headers: dict[str, str], count: int) -> Iterator[bytes]:
-    for number in range(count):
-        body = json.dumps({"to": f"97150{number:07d}", "content": f"Your code is {number:06d}."}).encode()
-        yield http_load.request(PATHS[way], body, headers)
+def _requests(way: str, headers: dict[str, str], count: int) -> list[bytes]:
+    texts = ({"to": f"97150{number:07d}", "content": f"Your code is {number:06d}."} for number in range(count))
+    return [http_load.request(PATHS[way], json.dumps(text).encode(), headers) for text in texts]
 
 
 if __name__ == "__main__":
