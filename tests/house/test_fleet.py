@@ -1,13 +1,9 @@
 """`make up`: the processes of the Procfile start, carry a message to its webhook, and end in peace."""
 
 import re
-import signal
-import subprocess
-import sys
 
 import pytest
 
-from tests.support.embedded import ROOT
 from tests.support.fleet import Fleet
 from tests.support.running import WebhookReceiver
 from tests.support.waiting import wait_until
@@ -36,38 +32,3 @@ def test_a_message_travels_through_the_fleet_and_sigterm_ends_every_process_in_p
     assert status == 0
     # Nobody named a trusted proxy: whoever asks is who is connected.
     assert "203.0.113.9" not in said
-
-
-RUNNER = """
-import sys
-from gateway_project import fleet
-fleet.STOP_SECONDS = 1.0
-sys.exit(fleet.run(dict(line.split("=", 1) for line in sys.argv[1:]), {"PATH": "/usr/bin:/bin"}))
-"""
-WAITS = "exec sleep 60"
-
-
-def runner(**commands):
-    arguments = [f"{name}={command}" for name, command in commands.items()]
-    return subprocess.Popen(
-        [sys.executable, "-c", RUNNER, *arguments], cwd=ROOT, stdout=subprocess.PIPE, text=True, bufsize=1
-    )
-
-
-def test_one_process_that_ends_by_itself_takes_the_others_along_and_the_status_says_so():
-    process = runner(quiet=WAITS, short="echo going; exit 0")
-    said, _ = process.communicate(timeout=20)
-    assert process.returncode == 1
-    assert "short | going\n" in said
-    assert "short ended by itself (status 0): stopping the others\nended: quiet -15, short 0\n" in said
-
-
-def test_a_process_that_will_not_end_is_killed_with_its_children():
-    stubborn = "trap '' TERM; echo up; sleep 60; sleep 60"
-    process = runner(stubborn=stubborn, quiet=WAITS)
-    line = process.stdout.readline()
-    assert line == "stubborn | up\n"
-    process.send_signal(signal.SIGTERM)
-    said, _ = process.communicate(timeout=20)
-    assert "stubborn did not end within 1 s: killed\nended: stubborn -9, quiet -15\n" in said
-    assert process.returncode == 1

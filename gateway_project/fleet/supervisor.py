@@ -1,0 +1,176 @@
+"""Keeps every post manned until SIGTERM or SIGINT; SIGHUP replaces one process after the other."""
+
+import os
+import signal
+import socket
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+
+from gateway_project.fleet.place import Occupied, RunDirectory
+from gateway_project.fleet.post import Post
+from gateway_project.fleet.process import ROOT, Process, say
+
+STOP_SECONDS = 45.0  # for all together; the same patience as stop_grace_period in docker-compose.yml
+MISCONFIGURED = 5.0  # seconds; whoever ends by itself so soon after the first start will do it again
+TICK = 0.1  # seconds between looks
+ASLEEP = 5.0  # seconds between two looks after which the fleet itself was stopped, not its processes
+BACKLOG = 2048
+WEB = "web"
+BEATING = frozenset({"web", "worker", "deliveries", "beat", "binds"})  # who touches GATEWAY_ALIVE_FILE
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What shall run: commands by name, in the order of their start, and the environment around all of them."""
+
+    commands: dict[str, str]
+    environment: dict[str, str]
+
+
+class Supervisor:
+    """`plan` is asked at the start and at each reload."""
+
+    def __init__(self, plan: Callable[[], Plan]) -> None:
+        self._read, self._plan = plan, plan()
+        self._asked, self._reload, self._wake = False, False, threading.Event()
+        var = Path(self._plan.environment.get("GATEWAY_VAR") or "var")
+        self._place = RunDirectory(ROOT / var / "run")
+        self._listening: socket.socket | None = None
+        self._posts: dict[str, Post] = {}
+        self._to_replace: deque[str] = deque()
+
+    def run(self) -> int:
+        """Returns 0 when we were asked to end and all ended in peace, 1 otherwise."""
+        try:
+            self._place.occupy()
+            self._listen()
+        except (Occupied, OSError) as error:
+            say(f"not started: {error}")
+            return 1
+        for sign in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            signal.signal(sign, self._ask)
+        for name in self._plan.commands:
+            self._man(name)
+        mistaken = self._watch()
+        statuses = self._stop()
+        self._place.leave()
+        return 1 if mistaken or any(statuses.values()) else 0
+
+    def _ask(self, sign: int, _frame: FrameType | None) -> None:
+        if sign == signal.SIGHUP:
+            self._reload = True
+        else:
+            self._asked = True
+        self._wake.set()
+
+    def _listen(self) -> None:
+        """The socket of the web is ours: while its processes change, connections wait and none is refused."""
+        if WEB in self._plan.commands:
+            host = self._plan.environment.get("GATEWAY_BIND") or "127.0.0.1"
+            port = int(self._plan.environment.get("GATEWAY_HTTP_PORT") or 8080)
+            family = socket.AF_INET6 if ":" in host else socket.AF_INET
+            try:
+                self._listening = socket.create_server((host.strip("[]"), port), family=family, backlog=BACKLOG)
+            except OSError as error:
+                raise OSError(f"{WEB} cannot listen on {host}:{port}: {error.strerror}") from error
+
+    def _man(self, name: str) -> None:
+        self._posts[name] = Post(name, lambda: self._start(name), beats=name in BEATING, patience=STOP_SECONDS)
+        self._posts[name].begin()
+
+    def _start(self, name: str) -> Process:
+        environment = dict(self._plan.environment)
+        if environment.get("GATEWAY_CRASH_SEAM") == "1":
+            environment |= self._place.take_order(name)
+        listening = self._listening.fileno() if name == WEB and self._listening is not None else None
+        width = max(map(len, self._plan.commands))
+        return Process(
+            name, self._plan.commands[name], environment, label=f"{name:{width}} | ", place=self._place,
+            listening=listening,
+        )  # fmt: skip
+
+    def _watch(self) -> bool:
+        """Until we are asked to end; True when a process ended that will never work."""
+        looked = time.monotonic()
+        while not self._asked:
+            self._wake.wait(TICK)
+            self._wake.clear()
+            now = time.monotonic()
+            for post in self._posts.values():
+                if now - looked > ASLEEP:
+                    post.forgive(now - looked)
+                if post.first_life and self._is_mistaken(post, now):
+                    return True
+                post.look(now)
+            looked = now
+            self._go_on_replacing()
+        return False
+
+    @staticmethod
+    def _is_mistaken(post: Post, now: float) -> bool:
+        if post.process is None or now - post.process.since > MISCONFIGURED:
+            return False
+        status = post.process.ended()
+        if status is None or status < 0 or status > 128:  # killed from outside, or by a test's order
+            return False
+        say(f"{post.name} ended by itself (status {status}): stopping the others")
+        return True
+
+    def _go_on_replacing(self) -> None:
+        if self._reload:
+            self._reload = False
+            self._begin_to_replace()
+        if any(post.refused for post in self._posts.values()) and self._to_replace:
+            say(f"reload given up, not replaced: {', '.join(self._to_replace)}")
+            self._to_replace.clear()
+        if self._to_replace and not any(post.changing for post in self._posts.values()):
+            self._posts[self._to_replace.popleft()].replace()
+            if not self._to_replace:
+                say("reload: the last one is being replaced")
+
+    def _begin_to_replace(self) -> None:
+        try:
+            plan = self._read()
+        except Exception as error:  # a half-written file must not end what runs
+            say(f"not reloaded: {error!r}")
+            return
+        if plan.commands.keys() != self._plan.commands.keys():
+            say("not reloaded: the Procfile has other processes now, which needs a stop and a start")
+            return
+        self._plan = plan
+        for post in self._posts.values():
+            post.refused = False
+        self._to_replace = deque(plan.commands)
+
+    def _stop(self) -> dict[str, int]:
+        if self._listening is not None:
+            self._listening.close()
+        lives = [process for post in self._posts.values() for process in post.lives()]
+        for each in lives:
+            if each.ended() is None:
+                each.terminate()
+        until = time.monotonic() + STOP_SECONDS
+        statuses = {each: _finish(each, until) for each in lives}
+        say("ended: " + ", ".join(f"{each.name} {status}" for each, status in statuses.items()))
+        return {f"{each.name} {each.pid}": status for each, status in statuses.items()}
+
+
+def _finish(process: Process, until: float) -> int:
+    while (status := process.ended()) is None and time.monotonic() < until:
+        time.sleep(0.02)
+    if status is None:
+        say(f"{process.name} did not end within {STOP_SECONDS:g} s: killed")
+        process.kill()
+    while (status := process.ended()) is None:
+        time.sleep(0.02)
+    return status
+
+
+def environment_of(named: Mapping[str, str]) -> dict[str, str]:
+    """Our own environment with `named` over it, for processes that print line by line."""
+    return {**os.environ, "PYTHONUNBUFFERED": "1", **named}
