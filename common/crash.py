@@ -3,6 +3,7 @@
 import os
 import threading
 from collections.abc import Callable
+from pathlib import Path
 
 
 def _armed(order: str) -> Callable[[str], None]:
@@ -21,8 +22,30 @@ def _armed(order: str) -> Callable[[str], None]:
     return point
 
 
+def _by_file(orders: Path) -> Callable[[str], None]:
+    """The process that removes the file named like the point ends: an order given while all run kills exactly one."""
+
+    def point(passed: str) -> None:
+        try:
+            (orders / passed).unlink()
+        except FileNotFoundError:
+            return
+        os._exit(137)
+
+    return point
+
+
 def _unarmed(passed: str) -> None:
     """Nothing: no crash was ordered."""
 
 
-point: Callable[[str], None] = _armed(os.environ["CRASH_AT"]) if os.environ.get("CRASH_AT") else _unarmed
+def _chosen() -> Callable[[str], None]:
+    if os.environ.get("CRASH_AT"):
+        return _armed(os.environ["CRASH_AT"])
+    if os.environ.get("CRASH_ORDERS"):
+        return _by_file(Path(os.environ["CRASH_ORDERS"]))
+    return _unarmed
+
+
+point: Callable[[str], None] = _chosen()
+armed = point is not _unarmed

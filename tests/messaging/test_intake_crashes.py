@@ -67,3 +67,14 @@ def test_without_an_order_the_points_cost_nothing_and_do_nothing():
 
     assert crash.point is crash._unarmed
     crash.point("anything")
+
+
+def test_an_order_given_by_a_file_kills_exactly_one_of_those_who_pass(tmp_path):
+    program = "from common import crash; crash.point('here'); crash.point('there'); print(crash.armed)"
+    (tmp_path / "there").touch()
+    environment = {**os.environ, "CRASH_ORDERS": str(tmp_path)}
+    ends = [
+        subprocess.run([sys.executable, "-c", program], env=environment, cwd=ROOT, capture_output=True, text=True)
+        for _ in range(2)
+    ]
+    assert [(end.returncode, end.stdout) for end in ends] == [(137, ""), (0, "True\n")]

@@ -1,9 +1,11 @@
 """Writing claimed parts to the socket, as long as window, pace, lanes and lease allow it."""
 
+import asyncio
 from datetime import datetime
 
 import structlog
 
+from common import crash
 from common.clock import utc_now
 from common.errors import SendKind
 from connectors.models import LongMessages
@@ -16,6 +18,8 @@ from workers.binds.shared import Shared
 from workers.binds.submission import submit_sm
 
 log = structlog.get_logger(__name__)
+
+ON_THE_WIRE = 0.001  # seconds after which the loop has given to the kernel what was written
 
 
 class Writer:
@@ -74,3 +78,5 @@ class Writer:
         self.meter.add()
         self._report.submitted += 1
         self._report.last_submit = now
+        if crash.armed:
+            asyncio.get_running_loop().call_later(ON_THE_WIRE, crash.point, "written")

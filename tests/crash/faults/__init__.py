@@ -4,7 +4,7 @@ A kind of fault is one object with a unique `name`. The nemesis calls `strike`, 
 the breaking is over (a stopped store runs again, a sleeper was woken; a kill -9 is over at once). Nothing but the
 product's own supervisor restarts a process of the fleet; stores, which the product does not own, are started again by
 the fault that stopped them. Then the nemesis waits until `settled` is true and the service is whole again (a message
-that was sent after the end of the fault was acknowledged, taken by the carrier and told by webhook), and takes the times.
+that was sent after the end of the fault was acknowledged and told by webhook), and takes the times.
 """
 
 import random

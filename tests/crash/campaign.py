@@ -1,0 +1,113 @@
+"""One campaign: world, load, nemesis, calm, judgement."""
+
+import json
+import random
+import subprocess
+import tempfile
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tests.crash import checker, report
+from tests.crash.evidence import gather
+from tests.crash.faults import Fault
+from tests.crash.nemesis import OVERLAP, Nemesis, Struck, plan
+from tests.crash.world import CREDITS, POOR_CREDITS, RATE, World, world
+
+CALM_SECONDS = 300.0  # for everything under way to end (reliability P1)
+WARM_UP = 3.0
+
+
+@dataclass(slots=True, kw_only=True)
+class Orders:
+    """What a campaign is asked for."""
+
+    seed: int
+    per_kind: int
+    rate: float
+    out: Path
+    minutes: float = 0.0
+    minimum_acknowledged: int = 0
+    shard: str = "1/1"
+    overlap: float = OVERLAP
+    place: Path | None = None
+    calm: float = CALM_SECONDS
+
+
+def run(faults: Mapping[str, Fault], orders: Orders) -> report.Report:
+    """Run it and return its report, which has also been written after each fault."""
+    place = orders.place or Path(tempfile.mkdtemp(prefix="gateway-crash-"))
+    begun = report.head(seed=orders.seed, shard=orders.shard, rate=orders.rate, kinds=list(faults))
+    until = time.monotonic() + orders.minutes * 60 if orders.minutes else float("inf")
+    proxied = any(getattr(fault, "proxied", False) for fault in faults.values())
+    with world(place, seed=orders.seed, rate=orders.rate, proxied=proxied) as stage:
+        dice = random.Random(f"nemesis {orders.seed} {orders.shard}")
+
+        def after_each(struck: list[Struck]) -> None:
+            _tell(struck[-1])
+            report.write(
+                report.finish(begun, _faults(struck), load=_load(stage), note=f"journals: {place}"), orders.out
+            )
+
+        nemesis = Nemesis(stage, faults, dice, after_each=after_each, overlap=orders.overlap)
+        began = time.monotonic()
+        time.sleep(WARM_UP)
+        nemesis.run(plan(list(faults), orders.per_kind, dice), until=until)
+        _reach(stage, orders.minimum_acknowledged, until)
+        lasted = time.monotonic() - began
+        stage.load.stop_sending()
+        nemesis.settle_debts(orders.calm)
+        stage.wait(lambda: stage.load.pending() <= 0, orders.calm, 0.5)
+        time.sleep(2)  # the carrier writes its journal every second
+        ours = _own_audit(stage, place)
+        load = {**_load(stage), "seconds": round(lasted), "seconds_at_rest": round(nemesis.rested)}
+    evidence = gather(place, price=RATE, opening={"crash": CREDITS, "poor": POOR_CREDITS})
+    figures = [figure.as_dict() for figure in [*checker.judge(evidence, rate=orders.rate), *ours]]
+    done = report.finish({**begun, "complete": True}, _faults(nemesis.struck), load=load, figures=figures)
+    report.write(done, orders.out)
+    return done
+
+
+def _faults(struck: list[Struck]) -> list[dict[str, Any]]:
+    return [fault.as_dict() for fault in struck]
+
+
+def _load(stage: World) -> dict[str, Any]:
+    load = stage.load
+    return {
+        "acknowledged": load.acknowledged, "told": load.told, "held_back": load.held_back,
+        "answers": {str(status): count for status, count in sorted(load.statuses.items())},
+    }  # fmt: skip
+
+
+def _reach(stage: World, acknowledged: int, until: float) -> None:
+    """Go on in peace until so many were acknowledged."""
+    while stage.load.acknowledged < acknowledged and time.monotonic() < until:
+        stage.fleet.supervised()
+        time.sleep(0.5)
+
+
+def _own_audit(stage: World, place: Path) -> list[checker.Figure]:
+    """What the product's own audit says, and the export for ours."""
+    stage.manage("audit_export", str(place / "export"))
+    counters = json.loads(stage.manage("counters", "--json"))
+    (place / "counters.json").write_text(json.dumps(counters))
+    findings = 0
+    try:
+        stage.manage("audit_ledger")
+    except subprocess.CalledProcessError as error:
+        findings = max(1, len(error.stdout.splitlines()) - 1)
+        (place / "audit.txt").write_text(error.stdout + error.stderr)
+    return [
+        checker.Figure("own_audit_findings", findings, counters["committed"], 0, meaning="of manage.py audit_ledger"),
+        checker.Figure("own_ledger_diff", counters["ledger_diff"], counters["committed"], 0, meaning="of its counters"),
+        checker.Figure("unpublished", counters["unpublished"], counters["parts"], 0, meaning="hints that nobody got"),
+        checker.Figure("orphan_receipts", counters["orphan_receipts"], counters["parts"], 0, meaning="without a part"),
+    ]
+
+
+def _tell(struck: Struck) -> None:
+    said = f"skipped: {struck.skipped}" if struck.skipped else f"recovered {struck.recovered}"
+    print(f"{struck.number} {struck.kind}: {said} {json.dumps(struck.details)}", flush=True)

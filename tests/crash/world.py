@@ -1,0 +1,166 @@
+"""The whole stage of a run: private stores, the fleet on them, and outside of it the carrier, the senders, the sink."""
+
+import os
+import secrets
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+from tests.crash.carrier import Carrier
+from tests.crash.commit_proxy import CommitProxy, commit_proxy
+from tests.crash.fleet import Fleet
+from tests.crash.journal import Journal
+from tests.crash.load import Doors, Load
+from tests.crash.stores import Stores, private_stores
+from tests.support.embedded import ROOT, free_port
+
+RATE = Decimal("0.5500")  # price of a part
+CREDITS = Decimal(1_000_000)
+POOR_CREDITS = Decimal("220.2750")  # 400 parts and half a part
+WINDOW = 100  # of the connector
+READY_SECONDS = 120
+POISON = "tests.crash.poison"  # the tasks that kill, raise and never end
+
+_PROVISION = """
+connectors:
+  - {{name: smpp1, kind: smpp, host: 127.0.0.1, port: {carrier}, system_id: gw, password: pw, bind: transceiver,
+     binds: 1, window: {window}, tps: 0, cost: "0.0100"}}
+routing_profiles:
+  - {{name: default, default: true, sender: INFO, routes: [{{prefix: "", connectors: [smpp1], rate: "{rate}"}}]}}
+accounts:
+  - {{name: crash, credits: "{credits}", routing_profile: default, api_clients: [
+      {{username: crash_api, password: generate, api_key: "{key}", rate_limit: 0, dlr_url: "{sink}"}}]}}
+  - {{name: poor, credits: "{poor_credits}", routing_profile: default, api_clients: [
+      {{username: poor_api, password: generate, api_key: "{poor_key}", rate_limit: 0, dlr_url: "{sink}"}}]}}
+"""
+
+
+@dataclass(slots=True)
+class World:
+    """See tests.crash.faults.World."""
+
+    place: Path
+    environment: dict[str, str]
+    stores: Stores
+    fleet: Fleet
+    load: Load
+    carrier: Carrier
+    log: Journal
+    orders: Path  # CRASH_ORDERS of the fleet
+    proxy: CommitProxy | None = None  # between the fleet and PostgreSQL, when a fault needs it
+
+    def note(self, event: str, **details: Any) -> None:
+        """One line in nemesis.jsonl."""
+        self.log.write(event=event, **details)
+
+    def wait(self, condition: Callable[[], Any], timeout: float, step: float = 0.05) -> bool:
+        """Whether the condition became true within `timeout` seconds."""
+        until = time.monotonic() + timeout
+        while not condition():
+            if time.monotonic() > until:
+                return False
+            time.sleep(step)
+        return True
+
+    def manage(self, *arguments: str, timeout: float = 120.0) -> str:
+        """Run a manage.py command; its standard output; raises CalledProcessError."""
+        return _manage(self.environment, *arguments, timeout=timeout)
+
+    def ready(self) -> bool:
+        """Whether the web answers that it can work."""
+        try:
+            url = f"http://127.0.0.1:{self.environment['GATEWAY_HTTP_PORT']}/readyz"
+            with urllib.request.urlopen(url, timeout=5) as answer:
+                return bool(answer.status == 200)
+        except OSError:
+            return False
+
+
+def _manage(environment: dict[str, str], *arguments: str, timeout: float = 120.0) -> str:
+    clean = {name: value for name, value in environment.items() if not name.startswith("CRASH_")}
+    done = subprocess.run(
+        [sys.executable, "manage.py", *arguments],
+        cwd=ROOT, env=clean, capture_output=True, text=True, timeout=timeout, check=False,
+    )  # fmt: skip
+    if done.returncode:
+        raise subprocess.CalledProcessError(done.returncode, done.args, done.stdout, done.stderr)
+    return done.stdout
+
+
+@contextmanager
+def world(place: Path | None = None, *, seed: int, rate: float, proxied: bool = False) -> Iterator[World]:
+    """A running fleet under load; everything ends with the block, the journals stay in `place`.
+
+    `proxied`: the fleet reaches PostgreSQL through a proxy that can cut a COMMIT from its answer.
+    """
+    place = place or Path(tempfile.mkdtemp(prefix="gateway-crash-"))
+    place.mkdir(parents=True, exist_ok=True)
+    with ExitStack() as stack:
+        stores = stack.enter_context(private_stores())
+        carrier = Carrier(place, seed)
+        stack.callback(carrier.stop)
+        doors, environment = _settings(place, stores, carrier)
+        _provision(place, environment, doors, carrier)
+        proxy = stack.enter_context(commit_proxy(stores.postgres.port)) if proxied else None
+        if proxy is not None:
+            environment |= {"DATABASE_URL": stores.postgres.url_of("gateway", proxy.port)}
+        log = Journal(place / "nemesis.jsonl")
+        stack.callback(log.close)
+        fleet = Fleet(place, environment)
+        load = Load(place, doors, seed=seed, rate=rate)
+        orders = Path(environment["CRASH_ORDERS"])
+        found = World(place, environment, stores, fleet, load, carrier, log, orders, proxy)
+        fleet.start()
+        stack.callback(fleet.stop)
+        if not found.wait(found.ready, READY_SECONDS, 0.2):
+            raise RuntimeError("the fleet is not ready:\n" + (place / "fleet.log").read_text()[-3000:])
+        load.start()
+        stack.callback(load.stop)
+        yield found
+
+
+def _settings(place: Path, stores: Stores, carrier: Carrier) -> tuple[Doors, dict[str, str]]:
+    http, sink = free_port(), free_port()
+    orders = place / "orders"
+    orders.mkdir()
+    ours = ("DJANGO_", "GATEWAY_", "CRASH_")
+    clean = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
+    environment = clean | stores.environment | {
+        "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+        "SECRET_KEY": "crash",
+        "FIELD_ENCRYPTION_KEYS": "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=",
+        "GATEWAY_VAR": str(place / "var"),
+        "GATEWAY_HTTP_PORT": str(http),
+        "GATEWAY_SMPP_PORT": str(free_port()),
+        "GATEWAY_SIMULATOR_PORT": str(carrier.port),
+        "GATEWAY_QUEUE_PREFIX": "crash.",
+        "OUTBOUND_HTTP_ALLOW": "127.0.0.0/8",
+        "COOKIES_SECURE": "0",
+        "WEB_WORKERS": "2",
+        "LOG_LEVEL": "INFO",
+        "CRASH_ORDERS": str(orders),
+        "EXTRA_TASK_MODULES": POISON,
+    }  # fmt: skip
+    url = f"http://127.0.0.1:{http}/api/v1/messages"
+    return Doors(url, secrets.token_urlsafe(24), secrets.token_urlsafe(24), sink), environment
+
+
+def _provision(place: Path, environment: dict[str, str], doors: Doors, carrier: Carrier) -> None:
+    (place / "var").mkdir(mode=0o700, exist_ok=True)
+    file = place / "gateway.yaml"
+    file.write_text(
+        _PROVISION.format(
+            carrier=carrier.port, window=WINDOW, rate=RATE, credits=CREDITS, poor_credits=POOR_CREDITS,
+            key=doors.key, poor_key=doors.poor_key, sink=f"http://127.0.0.1:{doors.sink_port}/dlr",
+        )
+    )  # fmt: skip
+    _manage(environment, "migrate", "--no-input", "-v", "0")
+    _manage(environment, "provision", str(file))
