@@ -12,6 +12,7 @@ from django.db import InterfaceError, OperationalError, connection, transaction
 from django.db.models.functions import Length, Now
 
 from common.crash import point
+from common.ids import derive
 from common.jobs import Job, enqueue
 from common.queues import Work
 from common.sql import dialect
@@ -19,10 +20,10 @@ from common.transactions import retried
 from messaging import rows
 from messaging.lines import line
 from messaging.models import LineBatch, Receipt
-from messaging.receipts import parked
+from messaging.receipts import order, parked
 from messaging.receipts.matching import match
 from messaging.receipts.reading import Fact, Origin, TextPdu, read, text_of
-from messaging.receipts.settling import settle
+from messaging.receipts.settling import Settled, settle
 
 log = structlog.get_logger(__name__)
 
@@ -31,7 +32,9 @@ RECORD = Job("messaging.record_line_events", queue=Work.EVENTS)
 TRIES = 5
 # Octets of hex in a transaction: some 1,000 receipts, well under the statement timeout.
 TOGETHER = 400_000
-COMPANY = 200  # batches that one call takes along
+COMPANY = 200  # batches that one call takes along at once
+ROUNDS = 20  # times that it takes such company, while those that were named are behind a backlog
+WAITS = 5  # times that a group waits for earlier batches in other hands
 RETRY = (5, 60, 600, 3600)
 OnText = Callable[[list[TextPdu]], None]
 _TRANSIENT = (OperationalError, InterfaceError)
@@ -63,10 +66,20 @@ def record_waiting(batch_ids: Collection[UUID], *, on_text: OnText) -> int:
     """Record the named batches and, in the same transactions, fresh ones that wait beside them.
 
     A busy line stores a few receipts at a time, each with a hint of its own: recorded one by one the cost of a
-    transaction would be paid for every few; the later hints find nothing left to do.
+    transaction would be paid for every few; the later hints find nothing left to do. What is behind a backlog waits
+    for it: the first of two that conflict wins.
     """
-    fresh = LineBatch.objects.filter(next_try_at=None, tries=0).order_by("id").values_list("id", flat=True)
-    return record_line_events({*batch_ids, *fresh[:COMPANY]}, on_text=on_text)
+    done, left = 0, set(batch_ids)
+    for _ in range(ROUNDS):
+        fresh = LineBatch.objects.filter(next_try_at=None, tries=0).order_by("id").values_list("id", flat=True)
+        ahead = list(fresh[:COMPANY])
+        if len(ahead) < COMPANY:
+            return done + record_line_events({*left, *ahead}, on_text=on_text)
+        done += record_line_events(ahead, on_text=on_text)
+        left.difference_update(ahead)
+        if not left:
+            break
+    return done
 
 
 def _sizes(batch_ids: Collection[UUID]) -> list[tuple[UUID, int]]:
@@ -98,7 +111,16 @@ def _record_group(batch_ids: Sequence[UUID], on_text: OnText) -> int:
 
 
 def _record(batch_ids: Collection[UUID], on_text: OnText, only: Collection[str] | None = None) -> int:
-    count, waiting = _record_once(batch_ids, on_text, only)
+    for _ in range(WAITS):
+        try:
+            count, waiting = _record_once(batch_ids, on_text, only)
+            break
+        except order.Behind as behind:
+            order.wait_for(behind.batch_ids)
+            batch_ids = {*batch_ids, *behind.batch_ids}
+    else:
+        log.warning("line_batches_behind", batches=len(batch_ids))  # the tick that looks for pending ones takes them
+        return 0
     point("line-recorded")
     if waiting:
         # The answers to these may have been committed while we looked: now both sides are visible.
@@ -113,6 +135,8 @@ def _record_once(batch_ids: Collection[UUID], on_text: OnText, only: Collection[
         if not batches:
             return 0, []
         facts, texts = _read(batches, only)
+        if only is None:
+            order.check(batches, facts)
         waiting = _apply(facts, texts, on_text)
         _close(batches, only)
     return len(batches), waiting
@@ -131,9 +155,11 @@ def _read(batches: Sequence[LineBatch], only: Collection[str] | None) -> tuple[l
         if view is None:
             raise LookupError(f"connector {batch.connector_id} is gone")
         origin = Origin(view, batch.bind_no, batch.received_at)
-        for pdu in _split(batch.pdus):
+        for number, pdu in enumerate(_split(batch.pdus), 1):
             if only is None or pdu in only:
                 found = read(bytes.fromhex(pdu), origin)
+                if isinstance(found, Fact) and only is None:
+                    found.id = derive(batch.id, number)  # the order in which they came, whoever reads them first
                 facts.append(found) if isinstance(found, Fact) else texts.append(found)
     return facts, texts
 
@@ -148,10 +174,13 @@ def _apply(facts: list[Fact], texts: list[TextPdu], on_text: OnText) -> list[UUI
         on_text(texts)
     if not receipts:
         return []
+    before = order.elders(receipts, matches, now=now)
+    matches |= match(before, now=now) if before else {}
     parts, messages = rows.lock({key for found in matches.values() for key in found.part_ids})
+    earlier = parked.apply_parked(before, matches, parts, messages, now=now) if before else Settled()
     settled = settle(receipts, matches, parts, messages, now=now, fresh=True)
     _insert(receipts)
-    parked.close(settled, messages, now=now)
+    parked.close(earlier.joined(settled), messages, now=now)
     return [fact.id for fact in receipts if fact.state == Receipt.State.PARKED]
 
 

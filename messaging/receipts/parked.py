@@ -13,6 +13,7 @@ from common.transactions import retried
 from messaging import deliveries, finals, rows
 from messaging.lines import line
 from messaging.models import Receipt
+from messaging.receipts import order
 from messaging.receipts.keys import Side, provider_key
 from messaging.receipts.matching import PARKED_FOR, Match, fact_of, match
 from messaging.receipts.reading import Fact
@@ -62,10 +63,19 @@ def rematch(receipt_ids: Collection[UUID], *, last_look: datetime | None = None)
             facts = [fact for fact in facts if fact.id in matches]
         if not facts:
             return 0
+        facts, matches = _with_elders(facts, matches, now)
         parts, messages = rows.lock({key for found in matches.values() for key in found.part_ids})
         settled = apply_parked(facts, matches, parts, messages, now=now)
         close(settled, messages, now=now)
     return sum(fact.state != Receipt.State.PARKED for fact in facts if fact.id in matches)
+
+
+def _with_elders(facts: list[Fact], matches: dict[UUID, Match], now: datetime) -> tuple[list[Fact], dict[UUID, Match]]:
+    """With those that came before, about the same messages: the first final one settles."""
+    before = order.elders(facts, matches, now=now)
+    found = match(before, now=now) if before else {}
+    known = [fact for fact in before if fact.id in found]
+    return sorted([*facts, *known], key=lambda fact: fact.id), matches | found
 
 
 def close(settled: Settled, messages: Mapping[UUID, MessageRow], *, now: datetime) -> None:

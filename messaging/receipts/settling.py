@@ -52,6 +52,10 @@ class Settled:
     events: list[Event] = field(default_factory=list)
     underway: list[Told] = field(default_factory=list)
 
+    def joined(self, later: "Settled") -> "Settled":
+        """Both, in that order."""
+        return Settled(self.ended + later.ended, self.events + later.events, self.underway + later.underway)
+
 
 def judge(fact: Fact, part: PartRow | None) -> Verdict:
     """Pure: by the state of the part and what the receipt says."""
@@ -184,7 +188,9 @@ def _tell(fact: Fact, part: PartRow, verdict: Verdict, messages: Mapping[UUID, M
     if verdict is not Verdict.NOTED or message is None or fact.status not in (status.ENROUTE, status.ACCEPTED):
         return
     account = accounts().account(message.account_id)
-    if account is not None and account.intermediate_dlr and message.status not in status.FINAL:
+    # Whether a client asked for it stands in its message: deliveries.plan looks.
+    asked = message.smpp_client_id is not None or (account is not None and account.intermediate_dlr)
+    if asked and message.status not in status.FINAL:
         result.underway.append(
             Told(
                 message=message,
