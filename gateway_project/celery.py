@@ -14,11 +14,11 @@ import django
 django.setup()
 
 from django.conf import settings  # noqa: E402
-from django.db import close_old_connections  # noqa: E402
 
 from common.bus import durable_queue, transport_options  # noqa: E402
 from common.queues import Work, work_queue  # noqa: E402
 from workers.beat import schedule  # noqa: E402
+from workers.database import connections_used, renew_connections  # noqa: E402
 from workers.deliveries import process as deliveries  # noqa: E402
 
 app = Celery("gateway")
@@ -55,7 +55,8 @@ app.conf.update(
     enable_utc=True,
     beat_schedule=schedule(),
     beat_scheduler="celery.beat:Scheduler",  # in memory: every job here is a short tick over rows
-    imports=["workers.tasks"],
+    # More modules of tasks: of an installation's own, and the poison of the crash tests.
+    imports=["workers.tasks", *filter(None, os.environ.get("EXTRA_TASK_MODULES", "").split(","))],
     # Celery closes the database connection before and after each task, whatever CONN_MAX_AGE says: a new one cost
     # more than most tasks. So it never does, and `_renew_connections` does what Django does around a request.
     CELERY_DB_REUSE_MAX=2**62,
@@ -63,10 +64,14 @@ app.conf.update(
 
 
 @task_prerun.connect
-@task_postrun.connect
 def _renew_connections(**_: Any) -> None:
-    """Drop connections that are too old or broken; with health checks the first statement of a task finds out."""
-    close_old_connections()
+    """Drop a connection that is too old or broken; after a rest the first statement of a task finds out."""
+    renew_connections()
+
+
+@task_postrun.connect
+def _keep_connections(**_: Any) -> None:
+    connections_used()
 
 
 @worker_ready.connect

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
@@ -11,6 +12,7 @@ from django.db import close_old_connections, connections
 
 T = TypeVar("T")
 CLOSING = 2.0  # seconds
+TRUSTED = 1.0  # seconds after its last use in which a connection is not asked whether it still works
 
 
 class DatabaseThreads:
@@ -41,9 +43,32 @@ def _close(together: threading.Barrier) -> None:
 
 
 def _call(function: Callable[..., T], args: tuple[Any, ...], kwargs: dict[str, Any]) -> T:
-    close_old_connections()  # drops one that a fault made unusable, or that is past CONN_MAX_AGE
+    renew_connections()
     try:
         return function(*args, **kwargs)
     except Exception:
         connections["default"].close_if_unusable_or_obsolete()
         raise
+    finally:
+        connections_used()
+
+
+_last_use = threading.local()
+
+
+def renew_connections() -> None:
+    """Drop a connection of this thread that a fault made unusable, or that is past CONN_MAX_AGE.
+
+    The server is asked (CONN_HEALTH_CHECKS: a round trip) only after a rest: a busy thread would ask for every
+    transaction, and whoever calls must live with one that breaks in the middle anyway.
+    """
+    close_old_connections()
+    connection = connections["default"]
+    recent = time.monotonic() - getattr(_last_use, "at", float("-inf")) < TRUSTED
+    if recent and not getattr(connection.connection, "closed", False):
+        connection.health_check_done = True
+
+
+def connections_used() -> None:
+    """This thread has just used its connection."""
+    _last_use.at = time.monotonic()

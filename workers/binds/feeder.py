@@ -16,10 +16,12 @@ from workers.binds.link_keeper import LinkKeeper
 from workers.binds.shared import Shared
 from workers.binds.writer import Writer
 from workers.database import DatabaseThreads
+from workers.turns import Turns
 
 log = structlog.get_logger(__name__)
 
 CLAIM_LIMIT = 500
+GATHER = 0.025  # seconds between two claims in which hints gather, while they are fewer than there is room for
 IDLE = 5.0  # seconds between looks when nothing wakes the feeder
 STORE_AWAY = 0.5  # seconds before the next try after a claim that failed
 
@@ -33,7 +35,7 @@ class Feeder:
         self._view, self._ready, self._flights = shared.view, shared.ready, shared.flights
         self._lanes, self._pace, self._tenure = shared.lanes, shared.pace, shared.tenure
         self._claimer, self._writer, self._link, self._database = claimer, writer, link, database
-        self._wake, self._ending = asyncio.Event(), False
+        self._wake, self._ending, self._turns = asyncio.Event(), False, Turns(GATHER)
 
     def wake(self) -> None:
         """There may be something to do: a hint, a free slot, a session."""
@@ -74,6 +76,9 @@ class Feeder:
         fence = self._tenure.fence
         if self._claimer.lost_track:
             await self._claimer.find_lost(self._flights.known() | self._ready.ids(), fence)
+        if self._turns.left and self._lanes.scarce(connection.session.free_slots):
+            await asyncio.sleep(self._turns.left)
+            return True  # lease and session may have changed
         await self._refill(connection)
         room = self._room(connection)
         if room <= 0:
@@ -81,6 +86,7 @@ class Feeder:
         parts = await self._claimer.claim(room, fence)
         if parts:
             self._take(parts, fence)
+            self._turns.ended()
         return parts is not None
 
     async def _refill(self, connection: Connection) -> None:

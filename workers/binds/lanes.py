@@ -175,6 +175,10 @@ class Lanes:
         for buffer in self.buffers.values():
             buffer.give_back(held_since)
 
+    def scarce(self, room: int) -> bool:
+        """Whether there are hints, but fewer than there is room for."""
+        return not self._stirred and 0 < self.waiting < room
+
     @property
     def waiting(self) -> int:
         """Ids held in memory."""
