@@ -17,8 +17,7 @@ from tests.support.waiting import wait_until
 
 START_SECONDS = 120
 STOP_SECONDS = 90
-# Until the product's own restarts what dies.
-SUPERVISOR = "gateway_project.fleet" if (ROOT / "gateway_project/fleet/place.py").exists() else "tests.crash.supervisor"
+SUPERVISOR = "gateway_project.fleet"
 
 
 class Fleet:

@@ -36,9 +36,9 @@ connectors:
 routing_profiles:
   - {{name: default, default: true, sender: INFO, routes: [{{prefix: "", connectors: [smpp1], rate: "{rate}"}}]}}
 accounts:
-  - {{name: crash, credits: "{credits}", routing_profile: default, api_clients: [
+  - {{name: crash, billing_mode: rate, credits: "{credits}", routing_profile: default, api_clients: [
       {{username: crash_api, password: generate, api_key: "{key}", rate_limit: 0, dlr_url: "{sink}"}}]}}
-  - {{name: poor, credits: "{poor_credits}", routing_profile: default, api_clients: [
+  - {{name: poor, billing_mode: rate, credits: "{poor_credits}", routing_profile: default, api_clients: [
       {{username: poor_api, password: generate, api_key: "{poor_key}", rate_limit: 0, dlr_url: "{sink}"}}]}}
 """
 
