@@ -61,8 +61,16 @@ class SmppClientView:
     system_id: str
     active: bool
     max_binds: int
+    bind_modes: frozenset[str]  # empty: all
+    tls_only: bool
     tps: int
     window: int
+    deliver_window: int
+    enquire_link_seconds: int
+    inactivity_seconds: int
+    default_alphabet: str
+    id_style: str
+    receipt_options: frozenset[str]
     default_sender: str
     traffic_class: str
     otp_allowed: bool
@@ -218,8 +226,16 @@ def _smpp(row: SmppClient, owners: dict[int, AccountView]) -> SmppClientView:
         system_id=row.system_id,
         active=row.active,
         max_binds=row.max_binds,
+        bind_modes=frozenset(row.bind_modes),
+        tls_only=row.tls_only,
         tps=row.tps,
         window=row.window,
+        deliver_window=row.deliver_window,
+        enquire_link_seconds=row.enquire_link_seconds,
+        inactivity_seconds=row.inactivity_seconds,
+        default_alphabet=row.default_alphabet,
+        id_style=row.id_style,
+        receipt_options=frozenset(row.receipt_options),
         default_sender=row.default_sender,
         traffic_class=row.traffic_class,
         otp_allowed=row.otp_allowed,

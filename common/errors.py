@@ -59,6 +59,10 @@ class Unavailable(Exception):
         self.retry_after = retry_after
 
 
+class Busy(Unavailable):
+    """Everything works, but the line of waiting requests is full."""
+
+
 class SendKind(StrEnum):
     """How a try to send over a connector ended without success (spec/smpp.md 5.7)."""
 

@@ -37,11 +37,12 @@ class Admitted:
 
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """One holder's limits; a rate in messages a second, 0: none."""
+    """One holder's limits; a rate in messages a second, 0: none. `refuses`: whatever its account chose."""
 
     key: str
     rate: int
     daily: int
+    refuses: bool = False
 
 
 @dataclass(slots=True)
@@ -73,7 +74,9 @@ def _verdict(slot: _Slot) -> Admitted | Rejected:
 
 
 def _client_limit(message: Prepared) -> Limit | None:
-    client = message.command.api_client
+    client, esme = message.command.api_client, message.command.smpp_client
+    if esme is not None and esme.tps:
+        return Limit(f"smpp:{esme.id}", esme.tps, 0, refuses=True)  # an ESME is told ESME_RTHROTTLED
     if client is None or not (client.rate_limit or client.daily_limit):
         return None
     return Limit(f"api:{client.id}", client.rate_limit, client.daily_limit)
@@ -98,7 +101,7 @@ def _groups(slots: Iterable[_Slot], find: Callable[[Prepared], Limit | None]) ->
 
 def _apply(limit: Limit, slots: list[_Slot], now: datetime, pacer: Pacer) -> None:
     account = slots[0].message.command.account
-    rejects = account.over_limit == OverLimit.REJECT
+    rejects = limit.refuses or account.over_limit == OverLimit.REJECT
     if limit.daily:
         slots = _today(limit, slots, _Calendar(account, now), pacer, rejects=rejects)
     # What the customer or the daily limit dated later needs no slot of this second.

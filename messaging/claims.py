@@ -48,6 +48,7 @@ class ClaimedPart:
     expires_at: datetime | None
     attempts: int
     possible_duplicate: bool
+    esme: dict[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +114,7 @@ def _take(ids: Sequence[UUID], *, connector_id: int, lane: str, bind_no: int, fe
     return sorted(taken, key=lambda part: part.part_id)
 
 
-_TEXTS = "id, parts, sender, recipient, content, encoding, flash, udh, reference, tlvs"
+_TEXTS = "id, parts, sender, recipient, content, encoding, flash, udh, reference, tlvs, esme"
 
 
 def _with_messages(taken: Sequence[_Taken], lane: str) -> list[ClaimedPart]:
@@ -128,7 +129,7 @@ def _with_messages(taken: Sequence[_Taken], lane: str) -> list[ClaimedPart]:
 
 
 def _claimed(part: _Taken, text: Sequence[Any], lane: str) -> ClaimedPart:
-    total, sender, recipient, content, encoding, flash, udh, reference, tlvs = text
+    total, sender, recipient, content, encoding, flash, udh, reference, tlvs, esme = text
     return ClaimedPart(
         part_id=part.part_id,
         message_id=part.message_id,
@@ -146,6 +147,7 @@ def _claimed(part: _Taken, text: Sequence[Any], lane: str) -> ClaimedPart:
         expires_at=part.expires_at,
         attempts=part.attempts,
         possible_duplicate=part.possible_duplicate,
+        esme=json.loads(esme) if isinstance(esme, str) else esme,
     )
 
 

@@ -9,6 +9,7 @@ from uuid import UUID
 from accounts.snapshot import AccountView, ClientView, SmppClientView
 from common.errors import Rejected, Unavailable
 from common.gsm import Encoding
+from messaging.esme import SubmitNotes
 
 QUEUED_PREFIX = "queued_"
 
@@ -41,6 +42,8 @@ class SubmitCommand:
     tlvs: Mapping[str, str | int] | None = None
     max_parts: int | None = None
     tags: Sequence[str] | None = None
+    notes: SubmitNotes | None = None  # of an smpp_client
+    message_id: UUID | None = None  # drawn ahead by the caller; by the intake where it is None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
 """Planning of Delivery rows: who is told of a message's end, and the exact words (requirements S0-137, S0-138)."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -13,28 +13,18 @@ from accounts.snapshot import AccountView, accounts
 from common.ids import derive
 from common.jobs import enqueue
 from common.sql import dialect
+from messaging import client_receipts
+from messaging.client_receipts import Wish
+from messaging.events import FINAL, LATE, UNDERWAY, Told
 from messaging.lines import line_name
 from messaging.models import Delivery
-from messaging.rows import MessageRow
 from messaging.status import webhook_word
 from messaging.webhooks import BORN_LEASE, DELIVER, new_token
 
+__all__ = ["FINAL", "LATE", "MASK", "UNDERWAY", "Told", "body", "plan", "timestamp"]
+
 MASK = "gateway"
-# Which event of a message this is; it makes the event id, so that one event has one id whoever plans it.
-FINAL, LATE, UNDERWAY = 1, 2, 3
 _EVENT_BASE = 1000  # numbers below are parts of the message
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Told:
-    """One event of a message: its final state, a late one after UNKNOWN, or that it is under way."""
-
-    message: MessageRow
-    status: str
-    error_code: str
-    connector_id: int | None
-    at: datetime  # when the receipt came, or when we decided
-    number: int = FINAL
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,14 +63,17 @@ def plan(told: Sequence[Told], *, now: datetime) -> list[UUID]:
     bind are PENDING without `next_try_at`: the SMPP server finds them, the webhook loop never does.
     """
     wanted: dict[UUID, tuple[Told, _Target]] = {}
+    wishes = client_receipts.wishes([event.message for event in told])
     for event in told:
-        target = _target(event.message)
+        target = _target(event, wishes)
         if target is not None:
             wanted.setdefault(derive(event.message.id, _EVENT_BASE + event.number), (event, target))
     for known in _already_underway(wanted):
         del wanted[known]
     token = new_token()
-    rows = [_row(key, event, target, now, token) for key, (event, target) in wanted.items()]
+    rows = [
+        _row(key, event, target, _words(event, target, wishes), now, token) for key, (event, target) in wanted.items()
+    ]
     with connection.cursor() as cursor:
         dialect().insert(cursor, Delivery._meta.db_table, _COLUMNS, rows)
     posted = [key.hex for key, (_, target) in wanted.items() if target.url]
@@ -114,12 +107,21 @@ def timestamp(moment: datetime) -> str:
     return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def _target(message: MessageRow) -> _Target | None:
+def _words(event: Told, target: _Target, wishes: Mapping[UUID, Wish]) -> str:
+    if target.smpp_client_id is not None:
+        return client_receipts.body(event, wishes[event.message.id])
+    return body(event, accounts().account(event.message.account_id))
+
+
+def _target(event: Told, wishes: Mapping[UUID, Wish]) -> _Target | None:
     """Message before client before account; texts that came over a client bind are told on one."""
+    message = event.message
     if not message.dlr:
         return None
     if message.smpp_client_id is not None:
-        return _Target(smpp_client_id=message.smpp_client_id)
+        wish = wishes.get(message.id)
+        told = wish is not None and wish.wants(event.status, final=event.number != UNDERWAY)
+        return _Target(smpp_client_id=message.smpp_client_id) if told else None
     if message.dlr_url:
         return _Target(message.dlr_url, message.api_client_id)
     client = accounts().client(message.api_client_id) if message.api_client_id else None
@@ -136,8 +138,7 @@ def _already_underway(wanted: dict[UUID, tuple[Told, _Target]]) -> list[UUID]:
     return list(Delivery.objects.filter(id__in=repeatable).values_list("id", flat=True)) if repeatable else []
 
 
-def _row(key: UUID, event: Told, target: _Target, now: datetime, token: int) -> tuple[Any, ...]:
-    account = accounts().account(event.message.account_id)
+def _row(key: UUID, event: Told, target: _Target, words: str, now: datetime, token: int) -> tuple[Any, ...]:
     pending, claimed = Delivery.State.PENDING.value, Delivery.State.CLAIMED.value
     born = (claimed, 0, now, token, now + timedelta(seconds=BORN_LEASE))
     return (
@@ -149,7 +150,7 @@ def _row(key: UUID, event: Told, target: _Target, now: datetime, token: int) -> 
         target.endpoint_id,
         target.smpp_client_id,
         target.url,
-        body(event, account),
+        words,
         *(born if target.url else (pending, 0, None, None, None)),
         "",
         now,

@@ -9,6 +9,7 @@ from django.conf import settings
 from common.errors import Code, Rejected
 from common.gsm import read_udh
 from common.http import OutboundError, check_url, parse_networks
+from messaging import tlv_names
 from messaging.commands import SubmitCommand
 from smpp.constants import Tag
 
@@ -139,17 +140,26 @@ def _check_tlvs(tlvs: Mapping[str, str | int]) -> None:
             raise _invalid("tlvs", f"names of 1 to {LONGEST_TLV_NAME} characters")
         if not _may_be_set(name):
             raise _invalid("tlvs", f"{name}: a name that the carrier's dictionary has, or a tag that we do not write")
-        if not _is_tlv_value(value):
+        if not _is_tlv_value(value) or not _is_hex_if_octets(name, value):
             raise _invalid("tlvs", f"{name}: a text of at most {LONGEST_TLV} characters or a whole number")
 
 
 def _may_be_set(name: str) -> bool:
     """Names are looked up in the dictionary of the line that takes the message; numbers are tags."""
-    try:
-        tag = int(name, 0)
-    except ValueError:
+    tag = tlv_names.tag_of(name)
+    if tag is None:
         return True
     return 0 < tag <= LARGEST_TAG and tag not in OUR_TAGS
+
+
+def _is_hex_if_octets(name: str, value: str | int) -> bool:
+    if not tlv_names.is_octets(name):
+        return True
+    try:
+        tlv_names.octets(name, value)
+    except ValueError:
+        return False
+    return True
 
 
 def _is_tlv_value(value: object) -> bool:

@@ -67,7 +67,7 @@ def prepare(command: SubmitCommand, now: datetime) -> Prepared:
     price = unit_price(command.account.billing_mode, decision.rate)
     return Prepared(
         command=command,
-        message_id=new_id(),
+        message_id=command.message_id or new_id(),
         recipient=recipient,
         recipient_given=command.to if command.to != recipient else "",
         body=body,

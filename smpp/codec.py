@@ -97,10 +97,10 @@ def _frame(pdu: Pdu, body: bytes) -> bytes:
 class Framer:
     """Cuts a byte stream into frames; holds at most one unfinished frame of `max_frame` octets."""
 
-    __slots__ = ("_buffer", "_max_frame", "_needed")
+    __slots__ = ("_buffer", "_needed", "max_frame")
 
     def __init__(self, max_frame: int = DEFAULT_MAX_FRAME) -> None:
-        self._max_frame = max_frame
+        self.max_frame = max_frame
         self._buffer = bytearray()
         self._needed = 0
 
@@ -130,7 +130,7 @@ class Framer:
         self._needed = 4
         while end - position >= 4:
             (length,) = _LENGTH.unpack_from(data, position)
-            if not HEADER_LENGTH <= length <= self._max_frame:
+            if not HEADER_LENGTH <= length <= self.max_frame:
                 raise BrokenStream(length, frames, data[position : position + HEADER_LENGTH])
             if length > end - position:
                 self._needed = length

@@ -10,10 +10,10 @@ _MISSES_UNTIL_DEAD = 2
 class Liveness:
     """Knows when the peer was last heard, and what its silence means by now."""
 
-    __slots__ = ("_asked_at", "_config", "_heard_at", "_misses", "_partial_since", "_started_at", "probe")
+    __slots__ = ("_asked_at", "_heard_at", "_misses", "_partial_since", "_started_at", "config", "probe")
 
     def __init__(self, config: SessionConfig, now: float) -> None:
-        self._config = config
+        self.config = config
         self._started_at = now
         self._heard_at = now
         self._partial_since: float | None = None
@@ -47,21 +47,21 @@ class Liveness:
 
     def probe_due(self, now: float) -> bool:
         """Say whether an enquire_link should go out now; counts the one that stayed without an answer."""
-        if not self._config.enquire_link_seconds:
+        if not self.config.enquire_link_seconds:
             return False
         if self.probe is not None:
-            if now - self._asked_at < self._config.enquire_link_response_seconds:
+            if now - self._asked_at < self.config.enquire_link_response_seconds:
                 return False
             self.probe = None
             if self._heard_at < self._asked_at:
                 self._misses += 1
         # After a miss the second question follows at once.
-        silent = now - self._heard_at >= self._config.enquire_link_seconds
+        silent = now - self._heard_at >= self.config.enquire_link_seconds
         return self._misses < _MISSES_UNTIL_DEAD and (silent or self._misses > 0)
 
     def verdict(self, *, bound: bool, now: float) -> CloseReason | None:
         """Return why the session must end now, or None."""
-        config = self._config
+        config = self.config
         if not bound and now - self._started_at >= config.session_init_seconds:
             return CloseReason.INIT_TIMEOUT
         if self._partial_since is not None and now - self._partial_since >= config.partial_pdu_seconds:

@@ -114,6 +114,14 @@ class Session:
 
     # -- what the owner may do --------------------------------------------------------------------
 
+    def reconfigure(self, config: SessionConfig) -> None:
+        """Go on under other settings: a server learns whose they are with the bind. Timers that run go on."""
+        self.config = config
+        self.tlv_policy.reconfigure(config)
+        self._framer.max_frame = config.max_frame
+        self._window.capacity = config.window
+        self._liveness.config = config
+
     def send(self, pdu: Pdu, context: Any = None, *, now: float, timeout: float | None = None) -> int:
         """Queue a request, hold a slot for it and return its sequence; `timeout` in seconds.
 

@@ -29,6 +29,10 @@ class TlvPolicy:
         self.peer_sent_tlvs = False
         self.dropped = 0
 
+    def reconfigure(self, config: SessionConfig) -> None:
+        """Follow other settings; what the two sides said of themselves stays."""
+        self._config = config
+
     @property
     def allowed(self) -> bool:
         """Whether we may write TLVs now."""

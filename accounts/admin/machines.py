@@ -14,6 +14,7 @@ from accounts.admin.log import actor_of
 from accounts.admin.shown_once import Secret, shown_once
 from accounts.credentials import SCOPES
 from accounts.models import Account, ApiClient, ApiKey, SmppClient, WebhookEndpoint
+from accounts.models.credentials import BIND_MODES, RECEIPT_OPTIONS
 from common.money import LIMIT
 from common.staff import GatewayAdmin, SecretField
 from common.staff.extensions import created
@@ -148,10 +149,13 @@ class SmppClientAdmin(ClientAdmin):
     list_filter = ("active", ("account", AutocompleteSelectFilter))
     search_fields = ("system_id__istartswith", "account__name__istartswith")
     readonly_fields = ("created_at",)
+    code_lists = {"bind_modes": list(BIND_MODES), "receipt_options": list(RECEIPT_OPTIONS)}
     fieldsets = (
         (None, {"fields": ("system_id", "new_password", "account", "active")}),
-        ("Limits", {"fields": ("max_binds", "tps", "window", "ip_whitelist")}),
-        ("Messages", {"fields": ("default_sender", "traffic_class", "otp_allowed", "created_at")}),
+        ("Limits", {"fields": ("max_binds", "bind_modes", "tls_only", "ip_whitelist", "tps", "window")}),
+        ("Session", {"fields": ("deliver_window", "enquire_link_seconds", "inactivity_seconds")}),
+        ("Messages", {"fields": ("default_sender", "traffic_class", "otp_allowed", "default_alphabet")}),
+        ("Receipts", {"fields": ("id_style", "receipt_options", "created_at")}),
     )
 
     def create(self, request: Any, form: Any) -> Model:

@@ -2,6 +2,7 @@
 
 from accounts.models.account import Account, BillingMode, Group, OverLimit, SenderPolicy
 from accounts.models.audit import AuditEntry
+from accounts.models.client_bind import ClientBind
 from accounts.models.credentials import ApiClient, ApiKey, SmppClient, WebhookEndpoint
 from accounts.models.user import PermissionGroup, Role, User
 
@@ -11,6 +12,7 @@ __all__ = [
     "ApiKey",
     "AuditEntry",
     "BillingMode",
+    "ClientBind",
     "Group",
     "OverLimit",
     "PermissionGroup",

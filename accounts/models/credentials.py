@@ -1,3 +1,5 @@
+from django.core.exceptions import ValidationError
+from django.core.validators import MinValueValidator
 from django.db import models
 
 from accounts.addresses import valid_networks
@@ -8,6 +10,47 @@ from common.secrets import EncryptedTextField, signing_secret
 from common.site import Versioned
 
 LANES = [(lane.value, lane.value) for lane in Lane]
+
+
+class ClientAlphabet(models.TextChoices):
+    """What data_coding 0 means on a client's links (spec/smpp.md 5.3)."""
+
+    GSM = "gsm", "GSM 03.38, one septet an octet"
+    GSM_PACKED = "gsm_packed", "GSM 03.38, packed"
+    LATIN1 = "latin1", "Latin-1"
+    ASCII = "ascii", "ASCII"
+
+
+class IdStyle(models.TextChoices):
+    """How message ids are written to a client; the receipt repeats the same characters."""
+
+    UUID = "uuid", "UUID, 36 characters"
+    DEC = "dec", "Decimal, at most 19 digits"
+    HEX = "hex", "Hexadecimal, 16 digits"
+
+
+# What a client may want otherwise in its receipts: as data_sm; without the two parameters; without text; without
+# sub and dlvrd; dates with seconds.
+RECEIPT_OPTIONS = ("data_sm", "no_tlvs", "no_text", "no_counts", "seconds")
+BIND_MODES = ("transmitter", "receiver", "transceiver")
+
+
+def _listed(values: object, known: tuple[str, ...]) -> None:
+    wrong = values if not isinstance(values, list) else [value for value in values if value not in known]
+    if wrong or not isinstance(values, list):
+        raise ValidationError(f"Of: {', '.join(known)}")
+
+
+def valid_receipt_options(values: object) -> None:
+    """Raise ValidationError for anything but a list of RECEIPT_OPTIONS that leaves something to read."""
+    _listed(values, RECEIPT_OPTIONS)
+    if isinstance(values, list) and {"no_tlvs", "no_text"} <= set(values):
+        raise ValidationError("A receipt without text and without parameters says nothing.")
+
+
+def valid_bind_modes(values: object) -> None:
+    """Raise ValidationError for anything but a list of BIND_MODES."""
+    _listed(values, BIND_MODES)
 
 
 class ApiClient(Versioned):
@@ -79,8 +122,34 @@ class SmppClient(Versioned):
     active = models.BooleanField(default=True)
     max_binds = models.PositiveSmallIntegerField(default=2, help_text="0: no limit")
     ip_whitelist = models.JSONField(default=list, blank=True, validators=[valid_networks])
-    tps = models.PositiveIntegerField(default=0, help_text="submit_sm a second; 0: no limit.")
-    window = models.PositiveIntegerField(default=100)
+    bind_modes = models.JSONField(
+        default=list,
+        blank=True,
+        validators=[valid_bind_modes],
+        help_text="Of: transmitter, receiver, transceiver; empty: all.",
+    )
+    tls_only = models.BooleanField(default=False, help_text="Refuse binds on the port without TLS.")
+    tps = models.PositiveIntegerField(default=0, help_text="Messages a second over all binds; 0: no limit.")
+    window = models.PositiveIntegerField(
+        default=100, validators=[MinValueValidator(1)], help_text="Requests that the client may leave unanswered."
+    )
+    deliver_window = models.PositiveIntegerField(
+        default=10, validators=[MinValueValidator(1)], help_text="Receipts and texts that we leave unanswered."
+    )
+    enquire_link_seconds = models.PositiveIntegerField(
+        default=30, help_text="Silence after which we ask whether the client lives; 0: never."
+    )
+    inactivity_seconds = models.PositiveIntegerField(
+        default=120, help_text="Silence after which the session ends; 0: never."
+    )
+    default_alphabet = models.CharField(max_length=10, choices=ClientAlphabet.choices, default=ClientAlphabet.GSM)
+    id_style = models.CharField(max_length=4, choices=IdStyle.choices, default=IdStyle.UUID)
+    receipt_options = models.JSONField(
+        default=list,
+        blank=True,
+        validators=[valid_receipt_options],
+        help_text="Of: data_sm, no_tlvs, no_text, no_counts, seconds; empty: text and parameters in full.",
+    )
     default_sender = models.CharField(max_length=21, blank=True)
     traffic_class = models.CharField(max_length=13, choices=LANES, default=Lane.TRANSACTIONAL)
     otp_allowed = models.BooleanField(default=False)

@@ -9,6 +9,7 @@ from django.db import models
 
 from accounts.credentials import SCOPES
 from accounts.models import Account, ApiClient, Group, PermissionGroup, Role, SmppClient, User, WebhookEndpoint
+from accounts.models.credentials import BIND_MODES, RECEIPT_OPTIONS
 from accounts.models.user import PERMISSIONS
 from billing.models import Wallet
 from common.errors import SendKind
@@ -159,13 +160,26 @@ SMPP_CLIENT: Final = Kind(
             "system_id",
             "active",
             "max_binds",
+            "bind_modes",
+            "tls_only",
             "ip_whitelist",
             "tps",
             "window",
+            "deliver_window",
+            "enquire_link_seconds",
+            "inactivity_seconds",
+            "default_alphabet",
+            "id_style",
+            "receipt_options",
             "default_sender",
             "traffic_class",
             "otp_allowed",
-            readers_of={**_NETWORKS, **_SENDER},
+            readers_of={
+                **_NETWORKS,
+                **_SENDER,
+                "bind_modes": readers.words(of=BIND_MODES),
+                "receipt_options": readers.words(of=RECEIPT_OPTIONS),
+            },
         ),
         "password": Key(readers.smpp_password, secret=True),
         "routing_profile": _PROFILE,

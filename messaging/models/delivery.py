@@ -22,7 +22,7 @@ class Delivery(models.Model):
     endpoint = loose(WebhookEndpoint, null=True, db_index=False)
     smpp_client = loose(SmppClient, null=True, db_index=False)
     url = models.CharField(max_length=500, blank=True)
-    body = models.TextField()  # the JSON that is posted, byte for byte the same on each try
+    body = models.TextField()  # the JSON that is posted, byte for byte the same on each try; or messaging.esme's
     state = models.CharField(max_length=9, choices=State.choices, default=State.PENDING)
     tries = models.PositiveSmallIntegerField(default=0)
     next_try_at = models.DateTimeField(null=True)
@@ -40,6 +40,11 @@ class Delivery(models.Model):
             models.Index(fields=["next_try_at"], condition=Q(state="PENDING"), name="delivery_due"),
             models.Index(fields=["lease_until"], condition=Q(state="CLAIMED"), name="delivery_lease"),
             models.Index(fields=["account", "id"], condition=Q(state="EXHAUSTED"), name="delivery_dead"),
+            models.Index(
+                fields=["smpp_client", "id"],
+                condition=Q(state="PENDING", smpp_client__isnull=False),
+                name="delivery_mailbox",
+            ),
         ]
 
     def __str__(self) -> str:

@@ -57,6 +57,7 @@ class Message(models.Model):
     client_ref = models.CharField(max_length=100, blank=True)
     tags = models.JSONField(null=True)
     tlvs = models.JSONField(null=True)
+    esme = models.JSONField(null=True)  # how a client asked for it over its bind: messaging.esme
     dlr = models.BooleanField(default=True)
     dlr_url = models.CharField(max_length=500, blank=True)
     send_at = models.DateTimeField(null=True)

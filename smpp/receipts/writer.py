@@ -22,20 +22,21 @@ def receipt_text(
     sub: int = 1,
     dlvrd: int | None = None,
     text: str = "",
+    with_counts: bool = True,
+    with_seconds: bool = False,
 ) -> bytes:
     """Return the text of appendix B in ASCII: 10-digit dates in UTC, stat of 7 letters, err of 3 characters.
 
-    `dlvrd` defaults to `sub` when delivered, else 0; `text` is cut to 20 characters. Raises ValueError
-    when a field does not fit its width.
+    `dlvrd` defaults to `sub` when delivered, else 0; `text` is cut to 20 characters; `with_seconds` makes dates of
+    12 digits. Raises ValueError when a field does not fit its width.
     """
     if dlvrd is None:
         dlvrd = sub if state is MessageState.DELIVERED else 0
     parts = (
         f"id:{_one_word(message_id)}",
-        f"sub:{_three(sub)}",
-        f"dlvrd:{_three(dlvrd)}",
-        f"submit date:{_ten_digits(submitted)}",
-        f"done date:{_ten_digits(done)}",
+        *((f"sub:{_three(sub)}", f"dlvrd:{_three(dlvrd)}") if with_counts else ()),
+        f"submit date:{_digits(submitted, with_seconds)}",
+        f"done date:{_digits(done, with_seconds)}",
         f"stat:{STAT_WORDS[state]}",
         f"err:{_three(err)}",
         f"text:{text[:_TEXT_MAX]}",
@@ -108,5 +109,5 @@ def _three(value: int | str) -> str:
     return written
 
 
-def _ten_digits(moment: datetime) -> str:
-    return f"{moment.astimezone(UTC):%y%m%d%H%M}"
+def _digits(moment: datetime, with_seconds: bool) -> str:
+    return f"{moment.astimezone(UTC):{'%y%m%d%H%M%S' if with_seconds else '%y%m%d%H%M'}}"

@@ -100,6 +100,14 @@ def delivery() -> messaging.Delivery:
     )
 
 
+def client_bind() -> accounts.ClientBind:
+    now = timezone.now()
+    return accounts.ClientBind.objects.create(
+        id=new_id(), smpp_client=cast.make_smpp_client(account()), mode="transceiver", version=0x34,
+        address="127.0.0.1", port=40000, server="here:1", since=now, seen_at=now,
+    )  # fmt: skip
+
+
 def audit_entry() -> accounts.AuditEntry:
     return accounts.AuditEntry.objects.create(user=cast.make_user(), actor="ann", action="create", entity="account")
 
@@ -132,6 +140,7 @@ MAKE: dict[str, Callable[[], Any]] = {
     "accounts.ApiClient": client,
     "accounts.ApiKey": key,
     "accounts.AuditEntry": audit_entry,
+    "accounts.ClientBind": client_bind,
     "accounts.Group": lambda: account().group,
     "accounts.PermissionGroup": lambda: accounts.PermissionGroup.objects.create(
         name=cast.unique("rights"), permissions=["send_sms"]

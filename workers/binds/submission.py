@@ -7,6 +7,7 @@ from common import gsm
 from common.gsm import Encoding
 from connectors.models import Alphabet, LongMessages
 from connectors.snapshot import ConnectorView
+from messaging import tlv_names
 from messaging.claims import ClaimedPart
 from smpp import addresses
 from smpp.constants import EsmClass, Tag
@@ -28,7 +29,9 @@ def submit_sm(part: ClaimedPart, connector: ConnectorView, now: datetime, *, who
     if part.total > 1 and not whole:
         header = _concatenate(pdu, part, connector, header)
     encoding = Encoding(part.encoding)
-    pdu.data_coding = gsm.data_coding(encoding, flash=part.flash)
+    notes = part.esme or {}
+    pdu.data_coding = notes["dcs"] if "dcs" in notes else gsm.data_coding(encoding, flash=part.flash)
+    pdu.protocol_id = notes.get("pid", 0)
     segment = _segment(part, encoding, connector, header, whole)
     if header:
         pdu.esm_class |= EsmClass.UDHI
@@ -119,7 +122,10 @@ def _vendor_tlv(connector: ConnectorView, name: str, value: Any) -> tuple[int, b
     """Tag and octets of a TLV by the connector's dictionary (spec/smpp.md 5.5: the order is not universal)."""
     entry = connector.tlv_dictionary.get(name)
     if entry is None:
-        return int(name, 0), str(value).encode()
+        tag = tlv_names.tag_of(name)
+        if tag is None:
+            raise ValueError(f"the connector's dictionary has no TLV {name}")
+        return tag, tlv_names.octets(name, value)
     raw: bytes
     if entry.get("type") == "int":
         raw = int(value).to_bytes(int(entry.get("length", 4)), "big")
