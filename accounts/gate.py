@@ -7,10 +7,8 @@ from concurrent.futures import Future
 from functools import cache
 from typing import Generic, Protocol, TypeVar
 
-from django.conf import settings
-
 from accounts.addresses import Networks, admits, neighbourhood
-from accounts.guessing import Delay, GuessDelay, SharedGuessDelay
+from accounts.guessing import GuessDelay
 from accounts.snapshot import AccountView
 from accounts.verification import RightAnswers, VerificationLine
 from common.clock import Monotonic, monotonic
@@ -58,16 +56,8 @@ def admit(credential: Credential, *, address: str, networks: Networks = ()) -> N
 
 
 @cache
-def guesses() -> Delay:
-    """The guess delay for passwords: of all processes together where there is a Redis. Not for event loops."""
-    if settings.CACHE_URL.startswith("redis"):
-        return SharedGuessDelay(settings.CACHE_URL, prefix=settings.GATEWAY_QUEUE_PREFIX)
-    return GuessDelay()
-
-
-@cache
-def key_guesses() -> GuessDelay:
-    """The guess delay for API keys, of this process: a key is too long to be guessed by many processes either."""
+def guesses() -> GuessDelay:
+    """The guess delay of this process."""
     return GuessDelay()
 
 
@@ -90,7 +80,7 @@ class Gate(Generic[C]):
         find: Callable[[str], C | None],
         *,
         verification: VerificationLine | None = None,
-        delay: Delay | None = None,
+        delay: GuessDelay | None = None,
         clock: Monotonic = monotonic,
     ) -> None:
         self._kind, self._find = kind, find
@@ -108,13 +98,12 @@ class Gate(Generic[C]):
 
     async def verify(self, name: str, password: str, *, address: str, may: Callable[[C], bool]) -> C:
         """Verify without holding the event loop up; raises Rejected."""
-        # In threads: the delay may have to ask Redis.
-        found, future = await asyncio.to_thread(self._begin, name, password, address=address)
+        found, future = self._begin(name, password, address=address)
         try:
             right = await asyncio.wait_for(asyncio.wrap_future(future), VERIFY_TIMEOUT)
         except TimeoutError as error:
             raise Unavailable from error
-        return await asyncio.to_thread(self._settle, found, name, password, address=address, right=right, may=may)
+        return self._settle(found, name, password, address=address, right=right, may=may)
 
     def verify_sync(self, name: str, password: str, *, address: str, may: Callable[[C], bool]) -> C:
         """Verify in a thread that may wait; raises Rejected."""
