@@ -1,6 +1,6 @@
 """Private stores that may be killed: own directories, own ports that stay the same over every restart, fsync on.
 
-Two runs may have theirs at once. What is broken here is never a store of the machine; `private_stores()` ends all of it.
+Two runs may have theirs at once. What is broken here is never a store of the machine; `private_stores()` ends it all.
 """
 
 import contextlib
