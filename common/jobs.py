@@ -6,12 +6,14 @@ A job is a hint like every message: what it works on is rows, and a sweep finds 
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 from uuid import uuid4
 
 from django.db import transaction
 
 from common.bus import publisher
+from common.clock import utc_now
 from common.queues import Work, work_queue
 
 
@@ -28,22 +30,25 @@ _recorded: list[list[tuple[Job, dict[str, Any]]]] = []
 
 def enqueue(job: Job, **arguments: Any) -> None:
     """Ask for `job` once the present transaction has committed; arguments are JSON values (ids or one batch)."""
-    transaction.on_commit(lambda: _publish(job, arguments))
+    transaction.on_commit(lambda: publish(job, arguments))
 
 
-def _publish(job: Job, arguments: dict[str, Any]) -> None:
+def publish(job: Job, arguments: dict[str, Any] | None = None, *, expires: float | None = None) -> None:
+    """Ask for `job` now, without a transaction; nobody runs it more than `expires` seconds later."""
+    arguments = arguments or {}
     if _recorded:
         _recorded[-1].append((job, arguments))
         return
     task_id = str(uuid4())
     body = [[], arguments, {"callbacks": None, "errbacks": None, "chain": None, "chord": None}]
     publisher().publish(
-        work_queue(job.queue), body, headers=_headers(job, task_id), properties={"correlation_id": task_id}
+        work_queue(job.queue), body, headers=_headers(job, task_id, expires), properties={"correlation_id": task_id}
     )
 
 
-def _headers(job: Job, task_id: str) -> dict[str, Any]:
+def _headers(job: Job, task_id: str, expires: float | None) -> dict[str, Any]:
     """Celery message protocol, version 2."""
+    until = None if expires is None else (utc_now() + timedelta(seconds=expires)).isoformat()
     return {
         "lang": "py",
         "task": job.name,
@@ -53,7 +58,7 @@ def _headers(job: Job, task_id: str) -> dict[str, Any]:
         "group": None,
         "retries": 0,
         "eta": None,
-        "expires": None,
+        "expires": until,
         "timelimit": [None, None],
         "argsrepr": "()",
         "kwargsrepr": "",

@@ -11,16 +11,22 @@ TICKS: dict[Job, float] = {
     Job("housekeeping.squash_traffic", Work.HOUSEKEEPING): 60.0,
     Job("housekeeping.purge", Work.HOUSEKEEPING): 300.0,
     Job("housekeeping.partitions", Work.HOUSEKEEPING): 3600.0,
+    Job("housekeeping.seal_days", Work.HOUSEKEEPING): 3600.0,
 }
 
 
+def expiry(period: float) -> float:
+    """Seconds after which a tick that nobody took is dropped: the next one does its work."""
+    return max(period, 5.0)
+
+
 def schedule() -> dict[str, dict[str, object]]:
-    """Celery's beat_schedule; a tick that waited longer than its period is dropped, the next one does its work."""
+    """Celery's beat_schedule, for the embedded process; the fleet's clock is workers.clock."""
     return {
         job.name: {
             "task": job.name,
             "schedule": period,
-            "options": {"queue": work_queue(job.queue), "expires": max(period, 5.0)},
+            "options": {"queue": work_queue(job.queue), "expires": expiry(period)},
         }
         for job, period in TICKS.items()
     }

@@ -10,6 +10,7 @@ from uuid import UUID
 import structlog
 from django.conf import settings
 
+from common import alive
 from common.queues import Lane, submit_queue
 from connectors.models import Kind
 from connectors.snapshot import ConnectorView, connectors
@@ -74,6 +75,7 @@ class BindService:
             await self._watch()
             for runner in self._runners.values():
                 runner.tick()
+            alive.tell()
             await within(self._stop, WATCH_EVERY)
 
     async def _watch(self) -> None:

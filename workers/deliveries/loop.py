@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import itertools
+import threading
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, Sequence
@@ -64,6 +65,12 @@ class DeliveryLoop:
         """Finish what flies, give back the rest; from any thread, also before `run`."""
         self._stopping = True
         self._tell(lambda: self._end())
+
+    def answers(self, timeout: float) -> bool:
+        """Whether it takes a turn within `timeout` seconds; from another thread."""
+        turned = threading.Event()
+        self._tell(turned.set)
+        return turned.wait(timeout)
 
     def _tell(self, call: Callable[[], None]) -> None:
         if self._loop is None or self._loop.is_closed():

@@ -28,6 +28,13 @@ def hand_over(ids: Sequence[UUID], token: int | None = None) -> None:
     start().hint(ids, token)
 
 
+def answers(timeout: float = 5.0) -> bool:
+    """Whether the loop takes a turn within `timeout` seconds, or there is none."""
+    with _lock:
+        running = _running
+    return running is None or running[0].answers(timeout)
+
+
 def stop(timeout: float = 20.0) -> None:
     """Finish and end, at most `timeout` seconds."""
     global _running

@@ -2,6 +2,8 @@
 
 from celery import shared_task
 
+from billing import seals
+from billing.audit import patience
 from common import partitions
 from common.clock import utc_now
 from inbound.models import InboundMessage
@@ -37,3 +39,10 @@ def ensure_partitions() -> None:
     for model in PARTITIONED:
         partitions.ensure_months(model._meta.db_table, now=utc_now())
     retention.apply_setting()
+
+
+@shared_task(name="housekeeping.seal_days", **LIMITS)
+def seal_days() -> None:
+    """The days of the ledger that have ended are closed; the nightly audit does the same, and looks at all of them."""
+    with patience():
+        seals.seal_what_is_due(utc_now())
