@@ -10,6 +10,8 @@ from typing import Any, Final
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 from uvicorn_worker import UvicornWorker
 
+from common import alive
+
 HEAD_SECONDS: Final = 15.0  # from the first octet of a head to its end, and from the connection to the first head
 LARGEST_HEAD: Final = 64 * 1024  # octets; so much of a head, or of trailers, is kept before the connection ends
 TOO_LARGE: Final = b"HTTP/1.1 431 Request Header Fields Too Large\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
@@ -85,3 +87,8 @@ class Worker(UvicornWorker):
     """gunicorn's worker with these connections: `gunicorn -k common.http_server.Worker`."""
 
     CONFIG_KWARGS: dict[str, Any] = {"loop": "uvloop", "http": Connection, "ws": "none"}
+
+    async def callback_notify(self) -> None:
+        """Called by the event loop between its rounds."""
+        await super().callback_notify()
+        alive.tell()
