@@ -1,30 +1,37 @@
-"""`make bench`: every figure that the documents quote, as one JSON document."""
+"""`make bench`: every figure that the documents quote.
 
+python -m bench                              all cases as one JSON document, about 25 minutes
+python -m bench --quick                      the figures of the targets with few messages, about 4 minutes
+python -m bench --cases singles,"at rest"    only these
+python -m bench --report docs/reports/       bench-<date>-<commit>.json and .md as well
+"""
+
+import argparse
 import json
-import subprocess
 import sys
-from typing import Any
+from pathlib import Path
 
-CASES: dict[str, list[str]] = {
-    "codec": ["bench.codec"],
-    "accepting alone": ["bench.http_accept", "--connections", "32", "--count", "5000"],
-    "embedded, single sends": ["bench.end_to_end", "--gateway", "embedded", "--count", "2000", "--runs", "3"],
-    "fleet, single sends": ["bench.end_to_end", "--gateway", "fleet", "--count", "5000"],
-    "fleet, batches of 1,000": [
-        "bench.end_to_end", "--gateway", "fleet", "--count", "10000", "--batch", "1000", "--connections", "2",
-    ],
-}  # fmt: skip
+from bench import report
 
 
 def main() -> None:
-    """Run the cases one after the other; one that fails is reported as such and fails the whole."""
-    figures: dict[str, Any] = {}
-    for name, (module, *arguments) in CASES.items():
-        print(f"… {name}", file=sys.stderr)
-        run = subprocess.run([sys.executable, "-m", module, *arguments], capture_output=True, text=True, timeout=900)
-        figures[name] = json.loads(run.stdout) if run.returncode == 0 else {"failed": run.stderr[-2000:]}
-    print(json.dumps(figures, indent=2))
-    if any("failed" in figure for figure in figures.values()):
+    """Measure, print, write; exits with 1 when a case failed."""
+    parser = argparse.ArgumentParser(
+        prog="python -m bench", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--cases", help=f"comma-separated, of: {', '.join(report.CASES)}")
+    parser.add_argument("--quick", action="store_true", help="few messages: for a look, not for a document")
+    parser.add_argument("--report", type=Path, metavar="DIRECTORY", help="write the report there")
+    given = parser.parse_args()
+    names = given.cases.split(",") if given.cases else list(report.QUICK if given.quick else report.CASES)
+    if unknown := [name for name in names if name not in report.CASES]:
+        parser.error(f"no such case: {', '.join(unknown)}")
+    found = report.document(report.run(names, quick=given.quick), quick=given.quick)
+    print(json.dumps(found, indent=2))
+    if given.report:
+        for path in report.write(given.report, found):
+            print(f"wrote {path}", file=sys.stderr)
+    if any("failed" in result for result in found["results"].values()):
         sys.exit(1)
 
 

@@ -100,9 +100,13 @@ class Gateway:
         """The same for each process with its children."""
         return {name: processes.pss_mib([pid]) for name, pid in self.ours.items()}
 
-    def signal(self, name: str, number: int) -> None:
-        """Send a signal to one process, SIGSTOP say."""
-        self.processes[name].send_signal(number)
+    def provision(self, document: dict[str, Any]) -> None:
+        """Apply a document (docs/provisioning.md)."""
+        _provision(self.environment, document)
+
+
+def _end(_number: int, _frame: Any) -> None:
+    raise SystemExit("asked to end")  # so that processes, queues and database go with us
 
 
 @contextlib.contextmanager
@@ -164,9 +168,14 @@ def procfile(only: Collection[str] = ()) -> dict[str, str]:
     return {name: command for name, command in found.items() if not only or name in only}
 
 
+def store_urls() -> dict[str, str]:
+    """The stores that the environment chooses."""
+    return {name: os.environ.get(f"BENCH_{name}") or os.environ.get(name) or url for name, url in STANDARD.items()}
+
+
 def _stores() -> dict[str, str]:
-    """The URLs of the stores, with a database name that nobody else has."""
-    urls = {name: os.environ.get(f"BENCH_{name}") or os.environ.get(name) or url for name, url in STANDARD.items()}
+    """The same, with a database name that nobody else has."""
+    urls = store_urls()
     parts = urlsplit(urls["DATABASE_URL"])
     urls["DATABASE_URL"] = urlunsplit(parts._replace(path=f"{parts.path}_bench_{os.getpid()}"))
     return urls
@@ -242,6 +251,7 @@ def _answers(url: str) -> bool:
 
 @contextlib.contextmanager
 def _place() -> Iterator[dict[str, str]]:
+    signal.signal(signal.SIGTERM, _end)
     var = tempfile.mkdtemp(prefix="gateway-bench-")
     clean = {k: v for k, v in os.environ.items() if k not in (*STANDARD, "DJANGO_SETTINGS_MODULE")}
     try:

@@ -7,12 +7,14 @@ accepted, charged, committed and announced, not sent. The load generator shares 
 import argparse
 import base64
 import json
-import platform
+from typing import Any
 
 import uvloop
 
 from bench import gateways, http_load
+from bench.end_to_end import middle
 from bench.gateways import Gateway
+from bench.journey import Used
 
 PATHS = {"key": "/api/v1/http-send", "basic": "/api/v1/http-send", "resource": "/api/v1/messages"}
 
@@ -22,29 +24,37 @@ def main() -> None:
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("--connections", type=int, nargs="*", default=[32, 128])
     options.add_argument("--count", type=int, default=6_000)
+    options.add_argument("--runs", type=int, default=1, help="the median is told")
+    options.add_argument("--ways", nargs="*", choices=list(PATHS), default=list(PATHS))
     given = options.parse_args()
     with gateways.fleet(only=("web",)) as gateway:
         figures = {
-            f"{way}, {connections} connections": measure(gateway, way, connections, given.count)
+            f"{way}, {connections} connections": middle(
+                [measure(gateway, way, connections, given.count) for _ in range(given.runs)], "per_second"
+            )
             for connections in given.connections
-            for way in PATHS
+            for way in given.ways
         }
-    print(json.dumps({"machine": platform.processor() or platform.machine(), "figures": figures}, indent=2))
+    print(json.dumps({"figures": figures}, indent=2))
 
 
-def measure(gateway: Gateway, way: str, connections: int, count: int) -> dict[str, object]:
+def measure(gateway: Gateway, way: str, connections: int, count: int) -> dict[str, Any]:
     """Send `count` messages; the first tenth warms up and is not counted."""
     headers = _headers(gateway, way)
     warm = http_load.send(gateway.port, _requests(way, headers, count // 10), connections=connections)
     uvloop.run(warm)
-    before = gateway.cpu_seconds()["web"]
-    result = uvloop.run(http_load.send(gateway.port, _requests(way, headers, count), connections=connections))
+    requests = _requests(way, headers, count)
+    used = Used(gateway)
+    result = uvloop.run(http_load.send(gateway.port, requests, connections=connections))
+    cpu = used.per_1000(count)
     return {
         "per_second": round(count / result.seconds),
         "p50_ms": result.percentile(0.5),
         "p99_ms": result.percentile(0.99),
         "statuses": result.statuses,
-        "web_cpu_ms_per_request": round((gateway.cpu_seconds()["web"] - before) / count * 1000, 3),
+        "web_cpu_ms_per_request": cpu["ours"]["web"],
+        "stores_cpu_ms_per_request": cpu["stores in all"],
+        "harness_cpu_ms_per_request": cpu["harness in all"],
     }
 
 

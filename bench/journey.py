@@ -1,5 +1,6 @@
 """One measured run: send, wait for every webhook, and say what it took."""
 
+import math
 import time
 from dataclasses import dataclass
 from typing import Any
@@ -8,6 +9,7 @@ from bench import loads
 from bench.carrier import read_journal
 from bench.gateways import HARNESS, Gateway
 from bench.http_load import LoadResult, distribution, percentile, send
+from bench.machine import Stolen
 from bench.processes import own_cpu
 from bench.webhook_sink import WebhookSink
 
@@ -16,12 +18,14 @@ QUIET = 20.0  # seconds without a webhook after which a run is over
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """How a run sends: `batch` messages a request (0: one, as an object); `rest` seconds after each answer."""
+    """How a run sends: `batch` messages a request (0: one, as an object); `rest` seconds after each answer; `spread`
+    over so many prefixes (0: one, the default route)."""
 
     count: int
     connections: int = 32
     batch: int = 0
     rest: float = 0.0
+    spread: int = 0
 
 
 @dataclass(slots=True)
@@ -67,16 +71,17 @@ async def measure(gateway: Gateway, shape: Shape, *, run: int, quiet: float = QU
         if shape.batch:
             requests = loads.batches(gateway, sink.port, shape.count, shape.batch, run)
         else:
-            requests = loads.singles(gateway, sink.port, shape.count, run)
-        used = Used(gateway)
+            requests = loads.singles(gateway, sink.port, shape.count, run, shape.spread)
+        used, stolen = Used(gateway), Stolen()
         started = time.perf_counter()
         load = await send(gateway.port, requests, connections=shape.connections, rest=shape.rest)
         await sink.wait_for(shape.count, quiet=quiet)
         took = (sink.last or time.perf_counter()) - started
-        cpu = used.per_1000(shape.count)
+        cpu, steal = used.per_1000(shape.count), stolen.share()
     return {
         **_figures(shape, load, sink, took),
         "cpu_seconds_per_1000": cpu,
+        "stolen_share": steal,
         **_latencies(gateway, shape, load, sink, run),
     }
 
@@ -98,14 +103,16 @@ def _figures(shape: Shape, load: LoadResult, sink: WebhookSink, took: float) -> 
 def _latencies(gateway: Gateway, shape: Shape, load: LoadResult, sink: WebhookSink, run: int) -> dict[str, Any]:
     """From the request's first octet to the answer, to submit_sm at the carrier, to the webhook; in milliseconds."""
     size = shape.batch or 1
-    began = {number: load.began[i // size] for i, number in enumerate(loads.numbers(run, shape.count))}
+    began = {number: load.began[i // size] for i, number in enumerate(loads.numbers(run, shape.count, shape.spread))}
     found: dict[str, Any] = {"accept": distribution(load.latencies)}
     if gateway.journal.exists():
         time.sleep(0.2)  # the carrier flushes every 100 ms
         arrived = read_journal(gateway.journal)
+        last_accept = max(map(sum, zip(load.began, load.latencies, strict=True)))
+        found["backlog at the last accept"] = sum(arrived.get(n, math.inf) > last_accept for n in began)
         found["to submit_sm"] = distribution([arrived[n] - at for n, at in began.items() if n in arrived])
     posted: dict[int, float] = {}
     for receipt, at in zip(sink.receipts, sink.times, strict=True):
         posted.setdefault(int(receipt["to"]), at)
     found["to webhook"] = distribution([posted[n] - at for n, at in began.items() if n in posted])
-    return {"latency": found}
+    return {"backlog_at_last_accept": found.pop("backlog at the last accept", None), "latency": found}
