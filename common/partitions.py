@@ -89,6 +89,21 @@ def missing_months(*, now: datetime, ahead: int = 1) -> list[str]:
         return sorted(row[0] for row in cursor.fetchall())
 
 
+def homeless(*, now: datetime) -> list[str]:
+    """Partitioned tables that cannot take a row of `now`: neither its month nor DEFAULT is there."""
+    if connection.vendor != "postgresql":
+        return []
+    ((year, month),) = months_from(now, 1)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT parent.relname FROM pg_partitioned_table JOIN pg_class AS parent ON parent.oid = partrelid "
+            "WHERE pg_table_is_visible(parent.oid) AND partdefid = 0 AND NOT EXISTS (SELECT 1 FROM pg_inherits "
+            "WHERE inhparent = parent.oid AND inhrelid = to_regclass(quote_ident(parent.relname || %s))) ORDER BY 1",
+            [f"_{year:04d}{month:02d}"],
+        )
+        return [row[0] for row in cursor.fetchall()]
+
+
 def ensure_months(table: str, *, now: datetime, ahead: int = MONTHS_AHEAD) -> list[str]:
     """Make the partitions of this month and `ahead` more; returns the names that were missing."""
     return _make_all(table, months_from(now, ahead + 1))

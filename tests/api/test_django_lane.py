@@ -109,10 +109,17 @@ async def test_a_database_that_hangs_is_not_ready_within_the_patience(monkeypatc
 def test_without_a_broker_we_are_degraded_not_down(settings):
     settings.BROKER_URL = "amqp://guest@127.0.0.1:1//"
     assert wait_until(lambda: health._broker() == "unreachable")
-    checks = {"database": "ok", "migrations": "ok", "partitions": "ok", "intake": "ok"}
+    checks = {"database": "ok", "migrations": "ok", "rows": "ok", "partitions": "ok", "intake": "ok"}
     assert (health.Report(checks | {"broker": "unreachable"}).status, health.Report(checks).status) == (
         "degraded", "ready",
     )  # fmt: skip
     assert health.Report(checks | {"broker": "unreachable"}).http_status == 200
     assert health.Report(checks | {"migrations": "not applied"}).http_status == 503
-    assert health.Report(checks | {"partitions": "missing: messaging_part_202701"}).http_status == 503
+
+
+def test_a_missing_partition_is_loud_and_takes_nobody_out_of_service():
+    checks = {"database": "ok", "migrations": "ok", "rows": "ok", "partitions": "ok", "intake": "ok"}
+    report = health.Report(checks | {"partitions": "missing: messaging_part_202701"})
+    assert (report.status, report.http_status) == ("degraded", 200)
+    report = health.Report(checks | {"rows": "no place in messaging_part"})
+    assert (report.status, report.http_status) == ("unavailable", 503)

@@ -7,7 +7,7 @@ from django.apps import apps
 from django.db import connection
 
 from common import ids
-from common.partitions import MONTHS_AHEAD, ensure_months, missing_months, months_from
+from common.partitions import MONTHS_AHEAD, ensure_months, homeless, missing_months, months_from
 from workers.tasks.housekeeping import PARTITIONED
 
 pytestmark = pytest.mark.django_db
@@ -60,3 +60,13 @@ def test_a_month_that_one_table_lacks_is_named():
     with connection.cursor() as cursor:
         cursor.execute(f"DROP TABLE messaging_part_{year}{month:02}")
     assert missing_months(now=now) == [f"messaging_part_{year}{month:02}"]
+
+
+def test_a_row_of_today_is_homeless_only_without_its_month_and_without_default():
+    table, now = PARTITIONED[0]._meta.db_table, datetime.now(UTC)
+    assert homeless(now=now) == []
+    with connection.cursor() as cursor:
+        cursor.execute(f"ALTER TABLE {table} DETACH PARTITION {table}_{now:%Y%m}")
+        assert homeless(now=now) == []  # DEFAULT takes it
+        cursor.execute(f"ALTER TABLE {table} DETACH PARTITION {table}_default")
+    assert homeless(now=now) == [table]

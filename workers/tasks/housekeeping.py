@@ -1,5 +1,7 @@
 """Slow ticks: receipts that never came, counters, old rows, partitions."""
 
+from functools import partial
+
 from celery import shared_task
 
 from billing import seals
@@ -10,6 +12,7 @@ from inbound.models import InboundMessage
 from messaging import sweep
 from messaging.models import Attempt, Delivery, Message, MessageEvent, Part, Receipt
 from workers import retention
+from workers.tasks.schedule import each
 
 LIMITS = {"time_limit": 280, "soft_time_limit": 240}
 PARTITIONED = (Message, Part, Attempt, MessageEvent, Receipt, Delivery, InboundMessage)
@@ -36,9 +39,10 @@ def purge() -> None:
 @shared_task(name="housekeeping.partitions", **LIMITS)
 def ensure_partitions() -> None:
     """This month's partitions and three more; those that are older than RETENTION_DAYS go."""
-    for model in PARTITIONED:
-        partitions.ensure_months(model._meta.db_table, now=utc_now())
-    retention.apply_setting()
+    now = utc_now()
+    # Each by itself: a table that somebody holds does not keep the others from their months.
+    makes = [partial(partitions.ensure_months, model._meta.db_table, now=now) for model in PARTITIONED]
+    each(*makes, retention.apply_setting)
 
 
 @shared_task(name="housekeeping.seal_days", **LIMITS)
