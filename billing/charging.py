@@ -18,7 +18,7 @@ from common.clock import utc_now
 from common.ids import new_id
 from common.money import to_units
 
-__all__ = ["Charge", "Refund", "charge", "funds", "lock_wallets", "refund", "spendable"]
+__all__ = ["Charge", "Refund", "charge", "funds", "lock_wallets", "refund", "spendable", "terms"]
 
 Key = TypeVar("Key")
 
@@ -38,6 +38,7 @@ class Charge:
     source: str
     client_id: int | None = None
     reference: str = ""
+    pays_on: str = ""  # "submit" or "delivery": what refunds go by, whatever the account is changed to afterwards
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,12 +89,19 @@ def _charge_lines(taken: Iterable[tuple[Charge, int]], balances: dict[int, int])
             reason=Reason.CHARGE,
             reference=item.reference,
             parts=item.parts,
+            description=f"{ledger.PAID_ON}{item.pays_on}" if item.pays_on else "",
             source=item.source,
             api_client_id=item.client_id,
         )
         balances[item.account_id] = line.after
         lines.append(line)
     return lines
+
+
+def terms(charge_ids: Iterable[UUID]) -> dict[UUID, str]:
+    """On what these charges were to be paid ("submit", "delivery"); those that do not say are left out."""
+    charged = ledger.charges_by_id(charge_ids)
+    return {key: entry.pays_on for key, entry in charged.items() if entry.pays_on}
 
 
 def _over_cap(due: Iterable[tuple[Charge, int]], room: dict[int, int]) -> set[int]:

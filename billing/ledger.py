@@ -31,6 +31,8 @@ _COLUMNS = (
     "created_at",
 )
 
+PAID_ON = "Paid on "  # begins the description of a charge
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Line:
@@ -109,6 +111,12 @@ class Charged:
     account_id: int
     amount: int
     api_client_id: int | None
+    description: str
+
+    @property
+    def pays_on(self) -> str:
+        """ "submit" or "delivery" as it was when this was charged; empty when the entry does not say."""
+        return self.description.removeprefix(PAID_ON) if self.description.startswith(PAID_ON) else ""
 
 
 def charges_by_id(charge_ids: Iterable[UUID]) -> dict[UUID, Charged]:
@@ -117,7 +125,7 @@ def charges_by_id(charge_ids: Iterable[UUID]) -> dict[UUID, Charged]:
     where, params = sql.any_of("id", set(charge_ids))
     with connection.cursor() as cursor:
         cursor.execute(
-            f"SELECT id, account_id, amount, api_client_id FROM {_TABLE} WHERE {where} AND reason = %s",
+            f"SELECT id, account_id, amount, api_client_id, description FROM {_TABLE} WHERE {where} AND reason = %s",
             [*params, Reason.CHARGE.value],
         )
         return {sql.uuid(row[0]): Charged(*row[1:]) for row in cursor.fetchall()}

@@ -13,6 +13,7 @@ from uuid import UUID
 from django.db import connection
 
 from billing.audit import Finding
+from billing.ledger import PAID_ON
 from common.ids import floor_at, milliseconds
 from common.money import from_units
 from common.sql import Row, dialect
@@ -152,10 +153,15 @@ def _refunds(span: _Range, floor: UUID) -> Iterator[Finding]:
             yield Finding("I5", f"refund {key}: {_credits(amount)} for a part of {_credits(unit_price)}")
 
 
+# On what it was to be paid when it was charged; the present rule only where the charge does not say.
+_TERMS = (
+    f"COALESCE(CASE c.description WHEN '{PAID_ON}submit' THEN 'submit' WHEN '{PAID_ON}delivery' THEN 'delivery' END, "
+    "a.charge_on)"
+)
 # Must be refunded. REJECTED after a submit is the network's answer: only accounts that pay on delivery get it back.
 _DUE = (
     "(p.status IN ('FAILED', 'CANCELLED') OR (p.status IN ('REJECTED', 'EXPIRED') AND p.submitted_at IS NULL) "
-    "OR (a.charge_on = 'delivery' AND p.status IN ('UNDELIVERED', 'EXPIRED', 'REJECTED', 'DELETED', 'UNKNOWN')))"
+    f"OR ({_TERMS} = 'delivery' AND p.status IN ('UNDELIVERED', 'EXPIRED', 'REJECTED', 'DELETED', 'UNKNOWN')))"
 )
 # Must not be. A part refunded as UNKNOWN may be delivered late: an event, never a second charge.
 _NEVER = (
@@ -169,8 +175,9 @@ def _policy(span: _Range) -> Iterator[Finding]:
     # A part shares its message's millisecond: bounds on both let PostgreSQL prune partitions.
     part_low, part_high = _shifted(span.low, 0), _shifted(span.high, 1)
     for part_id, status, charge_on, refunded in _fetch(
-        "SELECT p.id, p.status, a.charge_on, e.amount FROM messaging_message m "
+        f"SELECT p.id, p.status, {_TERMS}, e.amount FROM messaging_message m "
         "JOIN messaging_part p ON p.message_id = m.id JOIN accounts_account a ON a.id = m.account_id "
+        "LEFT JOIN billing_ledgerentry c ON c.id = m.charge "
         f"LEFT JOIN billing_ledgerentry e ON e.key = 'ref:' || {_hex('p.id')} "
         "WHERE m.id >= %s AND m.id < %s AND p.id >= %s AND p.id < %s AND m.unit_price > 0 "
         f"AND ((e.id IS NULL AND {_DUE}) OR (e.id IS NOT NULL AND {_NEVER}) "

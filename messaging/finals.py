@@ -174,11 +174,14 @@ def _tally(message: MessageRow, connector_id: int | None, measure: str, sign: in
 
 def _refunds(ended: Sequence[Ended], messages: Mapping[UUID, MessageRow]) -> list[charging.Refund]:
     refunds = []
-    for end in ended:
+    failed = [end for end in ended if end.status != Status.DELIVERED]  # no need to ask for what went well
+    charges = {messages[end.part.message_id].charge for end in failed if end.part.message_id in messages} - {None}
+    terms = charging.terms(key for key in charges if key is not None) if charges else {}
+    for end in failed:
         message = messages.get(end.part.message_id)
         if message is not None and message.charge is not None and message.unit_price > Decimal(0):
-            account = accounts().account(message.account_id)
-            charge_on = account.charge_on if account is not None else ChargeOn.SUBMIT
+            # As it was when it was charged; entries that do not say are from before that was kept.
+            charge_on = terms.get(message.charge) or _present_terms(message.account_id)
             if refund_due(charge_on, end.status, sent=end.part.submitted_at is not None):
                 refunds.append(
                     charging.Refund(
@@ -190,3 +193,8 @@ def _refunds(ended: Sequence[Ended], messages: Mapping[UUID, MessageRow]) -> lis
                     )
                 )
     return refunds
+
+
+def _present_terms(account_id: int) -> str:
+    account = accounts().account(account_id)
+    return account.charge_on if account is not None else ChargeOn.SUBMIT

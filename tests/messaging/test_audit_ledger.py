@@ -61,6 +61,7 @@ def send(account: Account, *statuses: Status, price: str = "0.55", submitted: bo
 
 def charge_of(message: Message) -> Charge:
     return Charge(
+        pays_on=message.account.charge_on,
         ledger_id=message.charge,
         account_id=message.account_id,
         amount=message.price,
@@ -133,6 +134,25 @@ def test_a_part_that_failed_before_it_was_sent_must_be_refunded(on_submit, statu
     message = send(on_submit, status, submitted=False)
     part = ids.derive(message.pk, 1)
     assert findings() == [f"I6 part {part}: {status}, not refunded (charged on submit)"]
+
+
+def test_a_change_of_terms_changes_nothing_for_what_was_charged_before(on_submit, on_delivery):
+    kept = send(on_submit, *FINAL)
+    back = send(on_delivery, *FINAL)
+    for seq in range(1, len(FINAL) + 1):
+        give_back(back, seq)
+    Account.objects.filter(pk=on_submit.pk).update(charge_on="delivery")
+    Account.objects.filter(pk=on_delivery.pk).update(charge_on="submit")
+    assert findings() == []
+    give_back(kept, 2)  # a refund by nobody's terms is for the operator to give: the rule is only what is due
+    send(on_delivery, Status.UNDELIVERED)
+    on_delivery.refresh_from_db()
+    part = ids.derive(send(on_delivery, Status.FAILED, submitted=False).pk, 1)
+    late = ids.derive(Message.objects.filter(account=on_delivery, parts=1).order_by("id")[0].pk, 1)
+    assert findings() == [
+        f"I6 part {late}: UNDELIVERED, not refunded (charged on delivery)",
+        f"I6 part {part}: FAILED, not refunded (charged on submit)",
+    ]
 
 
 @pytest.mark.parametrize("status", FINAL)

@@ -314,6 +314,19 @@ def test_who_pays_on_delivery_is_refunded_at_unknown_and_never_charged_again():
     assert cast.balance == 100
 
 
+@pytest.mark.parametrize(("then", "later", "balance"), [("delivery", "submit", 100), ("submit", "delivery", 99)])
+def test_refunds_go_by_the_terms_under_which_the_message_was_charged(then, later, balance):
+    cast = customer(charge_on=then)
+    line = bind(cast)
+    message = sent(cast, line)
+    cast.account.charge_on = later
+    cast.account.save()
+    forget_snapshots()
+    line.hear(receipt_for(message, MessageState.UNDELIVERABLE))
+    assert shown(message).status == Status.UNDELIVERED
+    assert cast.balance == balance
+
+
 def test_a_receipt_without_an_answer_settles_the_only_uncertain_part_to_that_number(cast, line):
     message = accepted(cast)
     line.claim()

@@ -73,7 +73,16 @@ def accepted(
             for seq in range(1, parts + 1)
         )
         refused = charging.charge(
-            [charging.Charge(ledger_id=charge, account_id=cast.account.pk, amount=price, parts=parts, source="api")]
+            [
+                charging.Charge(
+                    ledger_id=charge,
+                    account_id=cast.account.pk,
+                    amount=price,
+                    parts=parts,
+                    source="api",
+                    pays_on=cast.account.charge_on,
+                )
+            ]
         )
         assert not refused
     return message
