@@ -208,6 +208,7 @@ def _charge(ledger_id: UUID, group: tuple[int, int | None, str], entries: Sequen
         account_id=account,
         amount=sum((message.price for message in messages), start=messages[0].price * 0),
         parts=sum(message.body.parts for message in messages),
+        pays_on=str(messages[0].command.account.charge_on),
         source=source,
         client_id=client,
         reference=messages[0].message_id.hex,
