@@ -45,7 +45,7 @@ STAGES: tuple[tuple[str, str], ...] = (
     ("billing/", "charge"),
     ("messaging/batcher", "batcher"),
     ("messaging/intake/rows", "rows of the intake"),
-    ("messaging/rows", "rows of the intake"),
+    ("messaging/rows", "rows locked and read"),
     ("messaging/intake", "intake transaction"),
     ("messaging/outbox", "publish"),
     ("messaging/announcing", "publish"),
@@ -67,8 +67,8 @@ STAGES: tuple[tuple[str, str], ...] = (
     ("workers/binds/recorder", "result"),
     ("workers/binds/answers", "result"),
     ("workers/binds/verdict", "result"),
-    ("messaging/lines", "receipt store"),
-    ("messaging/receipts/line", "receipt store"),
+    ("messaging/lines", "receipt lines, stored and read"),
+    ("messaging/receipts/line", "receipt lines, stored and read"),
     ("messaging/receipts", "receipt record"),
     ("messaging/finals", "message final, delivery rows"),
     ("messaging/deliveries", "message final, delivery rows"),
@@ -81,7 +81,9 @@ STAGES: tuple[tuple[str, str], ...] = (
     ("common/http", "post"),
     ("workers/tasks", "Celery"),
     ("gateway_project/celery", "Celery"),
+    ("workers/management", "event loop"),
 )
+_LOOP = ("runners", "base_events", "selector_events", "events", "tasks", "futures", "transports")  # of asyncio
 _FRAME = re.compile(r"^(?P<function>.+) \((?P<file>.+?)(?::\d+)?\)$")
 _DOING = (("COMMIT", re.compile(r"^_?commit")), ("COPY", re.compile(r"^_?copy|^write_row|^set_types")))
 
@@ -102,7 +104,7 @@ def stage(stack: Iterable[str], root: Path = ROOT) -> str:
         else:
             name = next((name for prefix, name in STAGES if path.startswith(prefix)), path)
             return f"{name} · {doing}" if doing else name
-    return tool or f"library: {outside or 'python'}"
+    return tool or ("event loop" if outside in _LOOP else f"library: {outside or 'python'}")
 
 
 def _ours(file: str, root: Path) -> str | None:
