@@ -13,6 +13,9 @@ from uvicorn_worker import UvicornWorker
 from common import alive
 
 HEAD_SECONDS: Final = 15.0  # from the first octet of a head to its end, and from the connection to the first head
+# A server that ends keeps idle connections so long: a request may be on its way in them, and its client, unlike one
+# that was told "close" with an answer, could not know whether it was done.
+LINGER_SECONDS: Final = 1.0
 LARGEST_HEAD: Final = 64 * 1024  # octets; so much of a head, or of trailers, is kept before the connection ends
 TOO_LARGE: Final = b"HTTP/1.1 431 Request Header Fields Too Large\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
 
@@ -25,6 +28,7 @@ class Connection(HttpToolsProtocol):
         self._unread = 0
         self._clock: asyncio.TimerHandle | None = None
         self._answering: RequestResponseCycle | None = None
+        self._leaving = False
         super().connection_made(transport)
         self._start_clock()
 
@@ -65,8 +69,21 @@ class Connection(HttpToolsProtocol):
         self._unread = 0
         super().on_message_complete()
 
+    def shutdown(self) -> None:
+        """The server ends: the answer to the present request, or to the next one within a second, is the last."""
+        self._leaving = True
+        if self.cycle is None or self.cycle.response_complete:
+            self.loop.call_later(LINGER_SECONDS, self._close_if_idle)
+        else:
+            super().shutdown()
+
+    def _close_if_idle(self) -> None:
+        if self.cycle is None or self.cycle.response_complete:
+            self.transport.close()
+
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
         self._answering = cycle
+        cycle.keep_alive = cycle.keep_alive and not self._leaving
         super()._start_asgi_task(cycle, app)
 
     def _start_clock(self) -> None:
