@@ -16,6 +16,7 @@ from bench.end_to_end import middle
 from bench.gateways import Gateway
 from bench.journey import Used
 
+WARM_UP = 2_000
 PATHS = {"key": "/api/v1/http-send", "basic": "/api/v1/http-send", "resource": "/api/v1/messages"}
 
 
@@ -39,9 +40,9 @@ def main() -> None:
 
 
 def measure(gateway: Gateway, way: str, connections: int, count: int) -> dict[str, Any]:
-    """Send `count` messages; the first tenth warms up and is not counted."""
+    """Send `count` messages after a warm-up."""
     headers = _headers(gateway, way)
-    warm = http_load.send(gateway.port, _requests(way, headers, count // 10), connections=connections)
+    warm = http_load.send(gateway.port, _requests(way, headers, WARM_UP), connections=connections)
     uvloop.run(warm)
     requests = _requests(way, headers, count)
     used = Used(gateway)

@@ -32,8 +32,8 @@ CASES: dict[str, Case] = {
     "ceilings": Case("bench.ceilings", "", "--count 4000"),
     "accept": Case(
         "bench.http_accept",
-        "--connections 32 128 --count 20000 --runs 3",
-        "--connections 32 --count 1500 --runs 1 --ways resource",
+        "--connections 32 128 --count 20000 --runs 3 --ways resource",
+        "--connections 32 --count 3000 --ways resource",
     ),
     "embedded": Case(
         "bench.end_to_end", "--gateway embedded --count 5000", "--gateway embedded --count 500 --runs 1 --warm-up 100"
