@@ -16,7 +16,7 @@ DEPLOYED := DATABASE_URL=postgres://gate/gate BROKER_URL=amqp://gate CACHE_URL=r
 
 export PYTHON
 .DEFAULT_GOAL := help
-.PHONY: help setup run up test quick check lint types imports schema bench lock audit clean
+.PHONY: help setup run up test quick check lint types imports schema bench crash lock audit clean
 
 help: ## this list
 	@grep -E '^[a-z]+:.*## ' Makefile | sed 's/:.*## /\t/' | expand -t 10
@@ -59,6 +59,9 @@ schema: $(DEV) ## migrations complete, Django's own checks
 
 bench: $(DEV) ## measure throughput; ARGS chooses what
 	@exec $(PY) -m tests.services run -- $(PY) -m bench $(ARGS)
+
+crash: $(DEV) ## break the fleet under load and prove that nothing is lost; hours, ARGS shortens
+	@exec $(PY) -m tests.services run -- $(PY) -m tests.crash $(ARGS)
 
 lock: $(DEV) ## write constraints.txt anew from the two requirement files
 	@$(PY) -m pip --disable-pip-version-check install -q uv

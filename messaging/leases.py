@@ -23,10 +23,11 @@ class Lease:
 
 
 @retried()
-def acquire(connector_id: int, bind_no: int, owner: str, *, ttl: float = TTL) -> Lease | None:
+def acquire(connector_id: int, bind_no: int, owner: str, *, ttl: float = TTL, instead_of: str = "") -> Lease | None:
     """Take a lease that is free or whose owner has let it end; None while somebody holds it.
 
-    What the former owner had claimed and not recorded becomes uncertain in the same transaction.
+    `instead_of` is an owner who is known to be dead: nobody waits for the end of that one's lease. What the former
+    owner had claimed and not recorded becomes uncertain in the same transaction.
     """
     sql = dialect()
     with transaction.atomic():
@@ -37,8 +38,8 @@ def acquire(connector_id: int, bind_no: int, owner: str, *, ttl: float = TTL) ->
                 "ON CONFLICT (connector_id, bind_no) DO UPDATE SET owner = excluded.owner, "
                 "fence = connectors_bindlease.fence + 1, expires_at = excluded.expires_at "
                 "WHERE connectors_bindlease.expires_at IS NULL "
-                f"OR connectors_bindlease.expires_at <= {sql.now} RETURNING fence",
-                [connector_id, bind_no, owner, ttl],
+                f"OR connectors_bindlease.expires_at <= {sql.now} OR connectors_bindlease.owner = %s RETURNING fence",
+                [connector_id, bind_no, owner, ttl, instead_of],
             )
             row = cursor.fetchone()
         if row is None:
@@ -46,6 +47,16 @@ def acquire(connector_id: int, bind_no: int, owner: str, *, ttl: float = TTL) ->
         fence = int(row[0])
         left = claims.abandon(connector_id=connector_id, bind_no=bind_no, fence_below=fence)
     return Lease(connector_id, bind_no, owner, fence, left)
+
+
+def holder(connector_id: int, bind_no: int) -> str:
+    """The owner of a bind's lease, empty without one."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT owner FROM connectors_bindlease WHERE connector_id = %s AND bind_no = %s", [connector_id, bind_no]
+        )
+        row = cursor.fetchone()
+        return str(row[0]) if row else ""
 
 
 def renew(lease: Lease, *, ttl: float = TTL) -> bool:

@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, field
 from decimal import Decimal
 from typing import Any
 
-from tests.crash.evidence import Copy, Evidence, Row, Sent
+from tests.crash.evidence import Copy, Evidence, Row, Sent, Told
 
 WINDOW, UNRECORDED, AHEAD_SECONDS = 100, 500, 0.05  # what one fault may leave in doubt (reliability P2)
 COMMIT_SECONDS = 2.0  # an answer of the carrier is committed long before, when nothing is broken
@@ -48,10 +48,10 @@ class Case:
 
     def __init__(self, evidence: Evidence, rate: float = 50.0) -> None:
         self.evidence, self.rate = evidence, rate
-        self.rows_of: dict[int, list[Row]] = defaultdict(list)
+        self.rows_of: dict[int, list[Row]] = {number: [] for number in evidence.sent}
         for row in evidence.messages:
-            self.rows_of[_number(row)].append(row)
-        self.copies_of: dict[int, list[Copy]] = defaultdict(list)
+            self.rows_of.setdefault(_number(row), []).append(row)
+        self.copies_of: dict[int, list[Copy]] = {number: [] for number in evidence.sent}
         self.strange: list[Copy] = []
         for copy in evidence.copies:
             number = evidence.number_of(copy.to)
@@ -59,7 +59,7 @@ class Case:
                 self.strange.append(copy)
             else:
                 self.copies_of[number].append(copy)
-        self.told_of: dict[str, list[Any]] = defaultdict(list)
+        self.told_of: dict[str, list[Told]] = defaultdict(list)
         for told in evidence.told:
             self.told_of[told.id].append(told)
         self.accepted = [message for message in evidence.sent.values() if message.accepted]
@@ -198,7 +198,7 @@ def _keys(case: Case) -> list[Figure]:
     doubled = [number for number, rows in case.rows_of.items() if len(rows) > 1]
     return [
         _count("idempotency_mismatches", mismatched, len(keyed), "one key was answered with two ids"),
-        _count("doubled_rows", doubled, len(case.rows_of), "one request became two messages"),
+        _count("doubled_rows", doubled, len(case.evidence.messages), "one request became two messages"),
     ]
 
 

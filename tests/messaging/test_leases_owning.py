@@ -69,6 +69,17 @@ def test_a_released_lease_is_free_at_once_and_its_fence_still_grows(cast):
     assert leases.acquire(cast.connector.pk, 1, "b").fence == 2
 
 
+def test_only_the_owner_that_is_known_to_be_dead_is_taken_the_place_of(cast):
+    first = leases.acquire(cast.connector.pk, 1, "a")
+    assert leases.holder(cast.connector.pk, 1) == "a"
+    assert leases.acquire(cast.connector.pk, 1, "b", instead_of="c") is None
+    second = leases.acquire(cast.connector.pk, 1, "b", instead_of="a")
+    assert second.fence == first.fence + 1
+    assert not leases.renew(first)
+    assert leases.acquire(cast.connector.pk, 1, "d", instead_of="a") is None
+    assert leases.holder(cast.connector.pk, 9) == ""
+
+
 def test_taking_over_makes_the_dead_owners_claims_uncertain(cast):
     message = accepted(cast)
     first = leases.acquire(cast.connector.pk, 1, "a")

@@ -11,6 +11,7 @@ from collections.abc import Callable
 import structlog
 
 from messaging import leases
+from workers.binds import ownership
 from workers.binds.background import within
 from workers.database import DatabaseThreads
 
@@ -19,7 +20,7 @@ log = structlog.get_logger(__name__)
 LEASE_SECONDS = 15.0
 LEASE_MARGIN = 3.0  # seconds before the end of the lease at which writing stops
 RENEW_EVERY = 5.0
-ASK_EVERY = 2.0  # seconds between tries for a lease that somebody else holds, or to reach the store
+ASK_EVERY = 1.0  # seconds between tries for a lease that somebody else holds, or to reach the store
 
 
 class Tenure:
@@ -35,7 +36,7 @@ class Tenure:
         on_change: Callable[[bool], None],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._database, self._place, self._owner = database, (connector_id, bind_no), owner
+        self._database, self._place, self._owner = database, (connector_id, bind_no), ownership.marked(owner)
         self._on_change, self._clock = on_change, clock
         self._lease: leases.Lease | None = None
         self._deadline = 0.0
@@ -85,11 +86,18 @@ class Tenure:
             self._lose("somebody else's, or ended")
 
     async def _acquire(self, asked: float) -> None:
-        lease = await self._database.run(leases.acquire, *self._place, self._owner, ttl=LEASE_SECONDS)
+        lease = await self._database.run(self._take)
         if lease is not None:
             self._lease, self._deadline = lease, asked + LEASE_SECONDS - LEASE_MARGIN
             log.info("lease_won", place=self._place, fence=lease.fence, abandoned=lease.abandoned)
             self._on_change(True)
+
+    def _take(self) -> leases.Lease | None:
+        """A free lease, or at once that of a process of this machine that was killed."""
+        lease = leases.acquire(*self._place, self._owner, ttl=LEASE_SECONDS)
+        if lease is None and ownership.surely_dead(former := leases.holder(*self._place)):
+            lease = leases.acquire(*self._place, self._owner, ttl=LEASE_SECONDS, instead_of=former)
+        return lease
 
     def _lose(self, why: str) -> None:
         log.warning("lease_lost", place=self._place, why=why)
