@@ -14,6 +14,7 @@ from typing import Any
 import uvloop
 
 from bench import gateways, loads
+from bench.end_to_end import SETTLING
 from bench.gateways import Gateway
 from bench.journey import Shape, measure
 
@@ -90,12 +91,17 @@ def _connectors(count: int) -> dict[str, Any]:
 
 def processes(counts: tuple[int, ...], probe: int) -> list[dict[str, Any]]:
     """A point for each count of web processes and of events workers: singles and batches."""
-    return [_of_processes(count, probe) for count in counts]
+    try:
+        return [_of_processes(count, probe) for count in counts]
+    finally:
+        for name in ("WEB_WORKERS", "EVENT_WORKERS"):
+            os.environ.pop(name, None)  # the other curves have the Procfile's
 
 
 def _of_processes(count: int, probe: int) -> dict[str, Any]:
     os.environ["WEB_WORKERS"] = os.environ["EVENT_WORKERS"] = str(count)
     with gateways.fleet() as gateway:
+        time.sleep(SETTLING)
         memory = gateway.memory_mib()
         uvloop.run(measure(gateway, Shape(500), run=0))
         single = uvloop.run(measure(gateway, Shape(probe), run=1))

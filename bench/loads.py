@@ -38,22 +38,23 @@ def numbers(run: int, count: int, spread: int = 0) -> Iterator[int]:
 
 def singles(gateway: Gateway, sink_port: int, count: int, run: int, spread: int = 0) -> list[bytes]:
     """One message a request."""
-    headers, texts = {"X-API-Key": gateway.facts["api_key"]}, _texts(run)
+    headers, drawn = {"X-API-Key": gateway.facts["api_key"]}, texts(run)
     return [
-        http_load.request(PATH, json.dumps(_message(number, next(texts), sink_port)).encode(), headers)
+        http_load.request(PATH, json.dumps(_message(number, next(drawn), sink_port)).encode(), headers)
         for number in numbers(run, count, spread)
     ]
 
 
 def batches(gateway: Gateway, sink_port: int, count: int, size: int, run: int) -> list[bytes]:
     """`size` messages a request, the last may hold fewer."""
-    headers, texts = {"X-API-Key": gateway.facts["api_key"]}, _texts(run)
-    every = [_message(number, next(texts), sink_port) for number in numbers(run, count)]
+    headers, drawn = {"X-API-Key": gateway.facts["api_key"]}, texts(run)
+    every = [_message(number, next(drawn), sink_port) for number in numbers(run, count)]
     parts = (every[at : at + size] for at in range(0, count, size))
     return [http_load.request(PATH, json.dumps({"messages": part}).encode(), headers) for part in parts]
 
 
-def _texts(run: int) -> Iterator[str]:
+def texts(run: int) -> Iterator[str]:
+    """The texts of a run, without end."""
     dice = random.Random(f"{seed()}/{run}")
     while True:
         yield _WORDS[: dice.randint(20, 150)].strip()

@@ -55,6 +55,14 @@ class WebhookSink:
         """How often each status came."""
         return Counter(receipt["status"] for receipt in self.receipts)
 
+    async def wait_for_posts(self, count: int, quiet: float) -> None:
+        """Until so many posts came, whatever they say; gives up when none came for `quiet` seconds."""
+        mark, since = -1, time.perf_counter()
+        while len(self.times) < count and time.perf_counter() - since <= quiet:
+            if len(self.times) != mark:
+                mark, since = len(self.times), time.perf_counter()
+            await asyncio.sleep(0.02)
+
     async def wait_for(self, count: int, quiet: float) -> None:
         """Until `count` different messages came; gives up when none came for `quiet` seconds."""
         wanted, mark, since = count, -1, time.perf_counter()
