@@ -8,6 +8,8 @@ from celery.signals import task_postrun, task_prerun, worker_ready, worker_shutd
 from kombu import Queue
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "gateway_project.settings")
+# Django's checks import every page and its libraries; migrate and check have run them before a worker starts.
+os.environ.setdefault("CELERY_SKIP_CHECKS", "1")
 
 import django
 

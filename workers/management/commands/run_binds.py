@@ -13,6 +13,7 @@ from workers.binds.service import BindService
 
 class Command(BaseCommand):
     help = "Hold the binds to the carriers until SIGTERM; then drain at most 30 s and unbind."
+    requires_system_checks: list[str] = []  # they import every page; migrate and check have run them
 
     def add_arguments(self, parser: CommandParser) -> None:
         """Which connectors."""
