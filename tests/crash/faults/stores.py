@@ -6,9 +6,10 @@ from collections.abc import Callable
 
 from tests.crash.commit_proxy import Where
 from tests.crash.faults import Details, Family, Skipped
+from tests.crash.stores import Store
 from tests.crash.world import World
 
-RABBIT_STOP, REDIS_STOP = 60.0, 15.0  # seconds
+RABBIT_STOP, REDIS_STOP, FROZEN = 60.0, 15.0, 15.0  # seconds
 CUTS_WITHIN = 20.0  # seconds in which the ordered COMMITs come by
 Deed = Callable[[World, random.Random], Details]
 
@@ -102,6 +103,25 @@ def _postgres_terminate(world: World, rng: random.Random) -> Details:
     return {"sessions": world.stores.postgres.terminate_backends()}
 
 
+def _frozen(store: str) -> Deed:
+    """SIGSTOP: it takes everything and answers nothing, until SIGCONT."""
+
+    def deed(world: World, rng: random.Random) -> Details:
+        frozen: Store = getattr(world.stores, store)
+        frozen.freeze()
+        try:
+            time.sleep(FROZEN)
+        finally:
+            frozen.thaw()
+        return {"seconds": FROZEN}
+
+    return deed
+
+
+def _redis_clients(world: World, rng: random.Random) -> Details:
+    return {"connections": world.stores.redis.kill_clients()}
+
+
 def _redis_flush(world: World, rng: random.Random) -> Details:
     world.stores.redis.flush()
     return {}
@@ -128,5 +148,9 @@ def kinds() -> list[StoreFault]:
         "postgres-terminate-all": _postgres_terminate,
         "redis-flush": _redis_flush,
         "redis-stop-15": _redis_stop,
+        "redis-kill-clients": _redis_clients,
+        "rabbit-freeze-15": _frozen("rabbit"),
+        "postgres-freeze-15": _frozen("postgres"),
+        "redis-freeze-15": _frozen("redis"),
     }
     return [*(StoreFault(name, deed) for name, deed in deeds.items()), CommitUnknown()]
