@@ -14,8 +14,9 @@ from pathlib import Path
 
 from tests.crash import report
 from tests.crash.campaign import Orders, run
-from tests.crash.faults import Details, Family
+from tests.crash.faults import Answer, Details, Family
 from tests.crash.outages import of_answers
+from tests.crash.senders import IMPATIENT
 from tests.crash.world import World
 
 REPLACED_SECONDS = 120.0  # for one process, or for the whole of a reload
@@ -23,7 +24,10 @@ SUPERVISOR = "fleet"  # its pidfile
 
 
 class Restart:
-    """One way to restart; `refused` counts answers of 5xx and connections that got none, by what customers saw."""
+    """One way to restart. `refused`: answers of 5xx and connections that were refused or cut, as customers saw it.
+
+    `hung_up`: the load's own clients who leave after 20 ms (tests.crash.senders), told from the others by that time.
+    """
 
     family = Family.BINDS  # the slowest part decides
 
@@ -37,8 +41,10 @@ class Restart:
         replaced = world.wait(lambda: _all_new(before, _pids(world)) and world.ready(), REPLACED_SECONDS, 0.1)
         lasted = time.monotonic() - began
         answers = world.load.answers_since(began)
-        refused = sum(answer.status == 0 or answer.status >= 500 for answer in answers)
-        return {**of_answers(answers, lasted), "refused": refused, "replaced": replaced, "lasted": lasted}
+        hung_up = sum(map(_hung_up, answers))
+        refused = sum(answer.status == 0 or answer.status >= 500 for answer in answers) - hung_up
+        told = {"refused": refused, "hung_up": hung_up, "replaced": replaced, "lasted": lasted}
+        return {**of_answers(answers, lasted), **told}
 
     def settled(self, world: World) -> bool:
         return world.fleet.alive() and world.ready()
@@ -74,6 +80,10 @@ class Whole(Restart):
         status = world.fleet.stop()
         world.note("fleet stopped", status=status)
         world.fleet.start()
+
+
+def _hung_up(answer: Answer) -> bool:
+    return answer.status == 0 and IMPATIENT <= answer.seconds < 3 * IMPATIENT
 
 
 def _pids(world: World) -> dict[str, int | None]:
