@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from gateway_project.doctor import broker, cache, configuration, database, disk, lines, money, work
+from gateway_project.doctor import broker, cache, configuration, database, disk, lines, money, processes, work
 from gateway_project.doctor.findings import Check, Finding, Level
 from gateway_project.doctor.running import Told, run
 
@@ -15,6 +15,7 @@ CHECKS: Sequence[Check] = (
     Check("secrets", database.secrets, needs_database=True),
     Check("broker", broker.look),
     Check("redis", cache.look),
+    Check("processes", processes.look),
     Check("connectors", lines.look, needs_database=True),
     Check("work", work.look, needs_database=True),
     Check("money", money.look, needs_database=True),
