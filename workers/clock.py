@@ -45,7 +45,8 @@ class Clock:
             if due[0][0] <= now:
                 at, place, job = heapq.heappop(due)
                 self._tick(job, expiry(self._ticks[job]))
-                heapq.heappush(due, (max(at + self._ticks[job], now), place, job))
+                now, at = time.monotonic(), at + self._ticks[job]
+                heapq.heappush(due, (at if at > now else now + self._ticks[job], place, job))
             if now - told >= alive.PERIOD:
                 alive.tell()
                 told = now

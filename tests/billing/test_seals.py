@@ -1,12 +1,15 @@
 """The seal of a closed day no longer fits when an entry of it was changed, added or taken away."""
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
 import pytest
+from django.db import connection
 
 from billing.models import LedgerEntry, LedgerSeal
-from billing.seals import GENESIS, _chain, broken_seals, seal_closed_days
+from billing.seals import GENESIS, ChainBroken, _chain, broken_seals, seal_closed_days, seal_what_is_due
 from common.ids import IdFactory
 from tests.support import cast
 from tests.support.ledger import tampering
@@ -46,6 +49,32 @@ def test_each_day_that_has_ended_is_sealed_once_and_empty_ones_too(entries):
     assert seal_closed_days(NOW.replace(hour=0, minute=59) + timedelta(days=1)) == []
     assert [seal.day.day for seal in seal_closed_days(NOW.replace(hour=1) + timedelta(days=1))] == [5]
     assert list(broken_seals()) == []
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_clock_and_the_nightly_audit_may_seal_at_once(entries):
+    together = threading.Barrier(3)
+
+    def seal(_):
+        together.wait(10)
+        try:
+            return len(seal_closed_days(NOW))
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(3) as threads:
+        made = list(threads.map(seal, range(3)))
+    assert sum(made) == LedgerSeal.objects.count() == 4
+    assert list(broken_seals()) == []
+
+
+def test_the_clock_seals_what_is_due_but_nothing_over_a_day_that_was_changed(entries):
+    assert [seal.day.day for seal in seal_what_is_due(NOW - timedelta(days=2))] == [1, 2]
+    assert seal_what_is_due(NOW - timedelta(days=2)) == []
+    LedgerSeal.objects.filter(day=date(2025, 3, 2)).update(head="0" * 64)
+    with pytest.raises(ChainBroken):
+        seal_what_is_due(NOW)
+    assert LedgerSeal.objects.count() == 2
 
 
 def test_an_empty_ledger_has_nothing_to_seal():
