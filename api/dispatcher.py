@@ -36,6 +36,8 @@ class Dispatcher:
         if scope["path"] == "/readyz":
             report = await self._front.health.ready()
             return await respond(send, report.http_status, report.body())
+        if not self._front.can_answer:
+            return await _closed(scope, send, "The database does not answer")
         return await self._django(scope, receive, send)
 
     async def _lifespan(self, receive: Receive, send: Send) -> None:
@@ -67,6 +69,6 @@ def _is_sending(scope: Scope) -> bool:
     return bool(scope["path"] != "/api/v1/messages" or scope["method"] == "POST")
 
 
-async def _closed(scope: Scope, send: Send) -> None:
-    body = shape(Code.UNAVAILABLE, "The gateway is starting or stopping", request_id=scope[VISIT].request_id)
+async def _closed(scope: Scope, send: Send, why: str = "The gateway is starting or stopping") -> None:
+    body = shape(Code.UNAVAILABLE, why, request_id=scope[VISIT].request_id)
     await respond(send, 503, body, [("Retry-After", "1")])

@@ -13,6 +13,7 @@ from accounts.snapshot import keep_fresh
 from api.fastlane import FastLane
 from api.health import Health
 from common import bus
+from common.pulse import Pulse
 from messaging.batcher import IntakeBatcher
 
 log = structlog.get_logger(__name__)
@@ -28,15 +29,22 @@ class Front:
 
     def __init__(self) -> None:
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="front")
-        self._batcher = IntakeBatcher()
+        self._pulse = Pulse()
+        self._batcher = IntakeBatcher(silent=self._pulse.silent)
         self._stopping, self._known = threading.Event(), threading.Event()
         self._keeper = threading.Thread(target=self._keep, name="front-keeper", daemon=True)
         self.fast_lane = FastLane(self._batcher, self._threads, ready=self._known.is_set)
         self.health = Health(self._threads, intake_open=self._known.is_set)
 
+    @property
+    def can_answer(self) -> bool:
+        """Whether whoever needs the database gets an answer at all."""
+        return not self._pulse.silent()
+
     async def start(self) -> None:
         """Open the line. A database that is down delays nothing: until it answers, senders hear 503."""
         self._batcher.start()
+        self._pulse.start()
         self._keeper.start()
         await asyncio.to_thread(self._known.wait, AGAIN_SECONDS)
 
@@ -45,6 +53,7 @@ class Front:
         await self._batcher.drain(DRAIN_SECONDS)
         self._stopping.set()
         await asyncio.to_thread(self._keeper.join, AGAIN_SECONDS * 2)
+        await asyncio.to_thread(self._pulse.stop)
         await asyncio.to_thread(bus.close)
         self._threads.shutdown(wait=False, cancel_futures=True)
 

@@ -19,7 +19,7 @@ from django.db import connection
 
 from common.errors import Busy, Rejected, Unavailable
 from messaging.commands import Answer, Outcome, Replay, SubmitRequest
-from messaging.intake import Intake, shared_intake
+from messaging.intake import Caller, Intake, shared_intake
 
 log = structlog.get_logger(__name__)
 
@@ -28,7 +28,8 @@ SHARE: Final = LINE // 2  # of one account: it may not fill the line for everybo
 BATCH: Final = 300  # commands in a transaction; measured: more gives nothing but latency
 IN_FLIGHT: Final = 2  # one commits while the other prepares
 PATIENCE: Final = 2.0  # seconds in line with nothing moving, then the caller is told so
-ANSWER: Final = 10.0  # seconds in a transaction that hangs (a frozen server sends no error)
+ANSWER: Final = 5.0  # seconds in a transaction; then it may still come true (reliability, design rule 1.3)
+PERHAPS: Final = "Perhaps accepted: repeat the request with the same Idempotency-Key"
 _TICK: Final = 0.25
 
 
@@ -110,14 +111,16 @@ class Flight:
 
     batch: Sequence[Waiting]
     suspect: bool
+    caller: Caller = field(default_factory=Caller)
     departed: float = field(default_factory=time.monotonic)
 
 
 class IntakeBatcher:
     """Each front-door process has one. `start()` in the loop that submits; `drain()` before it ends."""
 
-    def __init__(self, intake: Intake = shared_intake) -> None:
-        self._intake = intake
+    def __init__(self, intake: Intake = shared_intake, silent: Callable[[], bool] = lambda: False) -> None:
+        """`silent`: whether the database gives no sign of life, so that waiting for it is in vain."""
+        self._intake, self._silent = intake, silent
         self._line = Line()
         self._flights: dict[asyncio.Future[list[Answer]], Flight] = {}
         self._executor: ThreadPoolExecutor | None = None
@@ -157,6 +160,8 @@ class IntakeBatcher:
         """
         if not self._open:
             raise Unavailable("The gateway is stopping")
+        if self._silent():
+            raise Unavailable
         future: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
         if not self._line.add(Waiting(request, future)):
             raise Busy("busy")
@@ -212,8 +217,10 @@ class IntakeBatcher:
         if not batch or self._executor is None:
             return False
         requests = [item.request for item in batch]
-        future = asyncio.get_running_loop().run_in_executor(self._executor, _submit, self._intake, requests)
-        self._flights[future] = Flight(batch, suspect)
+        flight = Flight(batch, suspect)
+        loop = asyncio.get_running_loop()
+        future = loop.run_in_executor(self._executor, _submit, self._intake, requests, flight.caller)
+        self._flights[future] = flight
         future.add_done_callback(self._land)
         return True
 
@@ -233,10 +240,14 @@ class IntakeBatcher:
         """No wait without an end: also when a transaction neither succeeds nor fails."""
         while True:
             await asyncio.sleep(_TICK)
-            now = time.monotonic()
+            now, silent = time.monotonic(), self._silent()
             for flight in self._flights.values():
-                if now - flight.departed > ANSWER:
-                    _tell_all(flight.batch, Unavailable("The answer takes too long"))
+                if silent and flight.caller.give_up():
+                    _tell_all(flight.batch, Unavailable())
+                elif now - flight.departed > ANSWER:
+                    _tell_all(flight.batch, Unavailable(PERHAPS))
+            if silent:
+                _tell_all(self._line.take_older(now), Unavailable())
             _tell_all(self._line.take_older(now - PATIENCE), Busy("busy"))
 
 
@@ -245,10 +256,10 @@ def _tell_all(waiting: Sequence[Waiting], problem: Unavailable) -> None:
         item.tell(problem)
 
 
-def _submit(intake: Intake, requests: Sequence[SubmitRequest]) -> list[Answer]:
+def _submit(intake: Intake, requests: Sequence[SubmitRequest], caller: Caller) -> list[Answer]:
     """In a thread of the pool, which keeps its connection between batches and drops it after trouble."""
     try:
-        return intake.submit_many(requests)
+        return intake.submit_many(requests, caller=caller)
     except BaseException:
         connection.close()
         raise

@@ -10,6 +10,7 @@ FIELD_ENCRYPTION_KEYS = env.list("FIELD_ENCRYPTION_KEYS")
 DATABASES = {"default": env.db_url("DATABASE_URL")}
 DATABASES["default"].update(CONN_MAX_AGE=60, CONN_HEALTH_CHECKS=True)
 if DATABASES["default"]["ENGINE"].endswith("postgresql"):
+    DATABASES["default"]["ENGINE"] = "common.postgresql"
     DATABASES["default"].setdefault("OPTIONS", {}).update(
         connect_timeout=2,  # libpq's least; a host that is a black hole must not hold an answer
         # No wait without an end: locks 2 s, statements 5 s, a forgotten transaction 10 s. TCP keepalives find a

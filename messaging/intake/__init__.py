@@ -3,9 +3,10 @@
 from collections.abc import Sequence
 
 from messaging.commands import Answer, SubmitRequest
+from messaging.intake.caller import Caller
 from messaging.intake.door import Intake
 
-__all__ = ["Intake", "shared_intake", "submit_many"]
+__all__ = ["Caller", "Intake", "shared_intake", "submit_many"]
 
 # One a process: which accounts are kept out of mixed batches must be known to every thread.
 shared_intake = Intake()

@@ -18,6 +18,7 @@ from messaging.commands import Answer, Outcome
 from messaging.idempotency import Name
 from messaging.intake import recovery, rows
 from messaging.intake.budget import Budget
+from messaging.intake.caller import Caller
 from messaging.intake.jobs import Job
 from messaging.intake.rows import Entry
 from messaging.outbox import Hint
@@ -51,7 +52,7 @@ class Plan:
 class Batch:
     """The jobs of one transaction. `locked`: wallets are locked before they are read, so that all that fits stays.
 
-    `patience`: seconds to wait for a lock, None: as the connection is set.
+    `patience`: seconds to wait for a lock, None: as the connection is set. `caller` may give up before the COMMIT.
     """
 
     def __init__(
@@ -62,8 +63,10 @@ class Batch:
         confirmed: Sequence[UUID] = (),
         locked: bool = False,
         patience: float | None = None,
+        caller: Caller | None = None,
     ) -> None:
         self._jobs, self._now = jobs, now
+        self._caller = caller or Caller()
         self._confirmed = list(confirmed)
         self._locked, self._patience = locked, patience
         self._committing = False
@@ -72,7 +75,7 @@ class Batch:
         self.result: Result | None = None  # true if the commit happened
 
     def commit(self) -> Result:
-        """Write and commit; raises Unfit, or what the database raises when it is sure that nothing was written.
+        """Write and commit; raises Unfit, Abandoned, or what the database raises when nothing was written for sure.
 
         A connection that breaks before COMMIT was sent has written nothing: one more try on a new connection.
         Breaks it later, the database is asked what happened (reliability F22).
@@ -102,6 +105,7 @@ class Batch:
         with transaction.atomic(durable=True):
             with connection.cursor() as cursor:
                 self.result = self._write(cursor)
+            self._caller.before_commit()
             self._committing = True
         return self.result
 

@@ -16,6 +16,7 @@ from messaging import idempotency
 from messaging.commands import Answer, Idempotency, SubmitRequest
 from messaging.intake import recovery, rows, wallet_locks
 from messaging.intake.batch import Batch, Result, Unfit
+from messaging.intake.caller import Abandoned, Caller
 from messaging.intake.jobs import Job, prepare_all
 from messaging.intake.rows import Entry
 from messaging.outbox import Outbox, shared_outbox
@@ -44,13 +45,13 @@ class Intake:
         self._suspects.pop(account_id, None)
         return False
 
-    def submit_many(self, requests: Sequence[SubmitRequest]) -> list[Answer]:
+    def submit_many(self, requests: Sequence[SubmitRequest], *, caller: Caller | None = None) -> list[Answer]:
         """Accept or refuse each request; an answer is given only when it is durable.
 
         Never raises: what cannot be decided now is Unavailable. Must not be called inside a transaction.
-        Requests that repeat a key of the same call wait for the answer of the first.
+        Requests that repeat a key of the same call wait for the answer of the first. `caller` may give up meanwhile.
         """
-        jobs = [Job(request) for request in requests]
+        jobs = [Job(request, caller) for request in requests]
         waiting = jobs
         while waiting:
             turn, waiting = _first_of_each_key(waiting)
@@ -86,6 +87,8 @@ class Intake:
             return
         try:
             self._commit(jobs, locked=locked, patience=patience)
+        except Abandoned as error:
+            self._give_up(jobs, error)
         except Unfit as error:
             self._write_apart(jobs, error, already_locked=locked)
         except UNWRITABLE as error:
@@ -100,7 +103,7 @@ class Intake:
 
     def _commit(self, jobs: Sequence[Job], *, locked: bool, patience: float | None) -> None:
         confirmed = self._outbox.take_confirmed()
-        batch = Batch(jobs, utc_now(), confirmed=confirmed, locked=locked, patience=patience)
+        batch = Batch(jobs, utc_now(), confirmed=confirmed, locked=locked, patience=patience, caller=jobs[0].caller)
         try:
             result = batch.commit()
         except recovery.UnknownOutcome as unknown:

@@ -10,6 +10,7 @@ from common.errors import Code, Rejected
 from common.pacer import Pacer
 from messaging.admission import Admitted, admit
 from messaging.commands import Answer, Outcome, SubmitCommand, SubmitRequest
+from messaging.intake.caller import Caller
 from messaging.preparation import Prepared, prepare
 
 log = structlog.get_logger(__name__)
@@ -17,9 +18,13 @@ log = structlog.get_logger(__name__)
 
 @dataclass(slots=True)
 class Job:
-    """`refused` and `admitted` are by index into the request's commands; `answer` ends the job."""
+    """`refused` and `admitted` are by index into the request's commands; `answer` ends the job.
+
+    `caller`: those who wait for the batch that it came with.
+    """
 
     request: SubmitRequest
+    caller: Caller | None = None
     refused: dict[int, Rejected] = field(default_factory=dict)
     admitted: dict[int, Admitted] = field(default_factory=dict)
     answer: Answer | None = None

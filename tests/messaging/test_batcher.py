@@ -27,7 +27,7 @@ class Gate:
     def is_suspect(self, account_id):
         return account_id in self.suspects
 
-    def submit_many(self, requests):
+    def submit_many(self, requests, *, caller):
         self.batches.append([item.account_id for item in requests])
         assert self.open.wait(20)
         if self.fail:
