@@ -11,6 +11,7 @@ from tests.crash.world import World
 
 RABBIT_STOP, REDIS_STOP, FROZEN = 60.0, 15.0, 15.0  # seconds
 CUTS_WITHIN = 20.0  # seconds in which the ordered COMMITs come by
+TOUCHED = (b"", b"messaging_message", b"messaging_part", b"messaging_delivery")  # any transaction, or one of these
 Deed = Callable[[World, random.Random], Details]
 
 
@@ -44,10 +45,10 @@ class CommitUnknown(StoreFault):
 def _cut_commits(world: World, rng: random.Random) -> Details:
     if world.proxy is None:
         raise Skipped("the fleet does not go through the proxy")
-    where, times = rng.choice(list(Where)), rng.randint(1, 5)
-    world.proxy.cut(where, times)
+    where, times, table = rng.choice(list(Where)), rng.randint(1, 5), rng.choice(TOUCHED)
+    world.proxy.cut(where, times, touching=table)
     world.wait(lambda: world.proxy is None or not world.proxy.left, CUTS_WITHIN)
-    return {"where": str(where), "ordered": times, "left": world.proxy.left}
+    return {"where": str(where), "ordered": times, "touching": table.decode(), "left": world.proxy.left}
 
 
 def _rabbit_kill(world: World, rng: random.Random) -> Details:
