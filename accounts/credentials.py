@@ -10,8 +10,8 @@ from functools import cache
 
 from accounts import last_used
 from accounts.addresses import neighbourhood
-from accounts.gate import Gate, admit, guesses, refused, too_many
-from accounts.guessing import GuessDelay
+from accounts.gate import Gate, admit, key_guesses, refused, too_many
+from accounts.guessing import Delay
 from accounts.snapshot import AccountView, ClientView, SmppClientView, accounts
 from accounts.verification import VerificationLine
 from common.clock import Monotonic, monotonic, utc_now
@@ -45,10 +45,10 @@ def by_key(key: str, *, address: str) -> Caller:
     found = accounts().key_by_hash(digest(key))
     if found is None or not found.active or (found.expires_at and found.expires_at <= utc_now()):
         guesser = f"key:{neighbourhood(address)}"
-        wait = guesses().wait(guesser)
+        wait = key_guesses().wait(guesser)
         if wait > 0:
             raise too_many(wait)
-        guesses().failed(guesser)
+        key_guesses().failed(guesser)
         raise refused()
     admit(found.client, address=address, networks=found.networks)
     last_used.keys.note(found.id)
@@ -66,7 +66,7 @@ class PasswordGate:
         self,
         *,
         verification: VerificationLine | None = None,
-        delay: GuessDelay | None = None,
+        delay: Delay | None = None,
         clock: Monotonic = monotonic,
     ) -> None:
         def find(username: str) -> ClientView | None:
@@ -106,7 +106,7 @@ class BindGate:
         self,
         *,
         verification: VerificationLine | None = None,
-        delay: GuessDelay | None = None,
+        delay: Delay | None = None,
         clock: Monotonic = monotonic,
     ) -> None:
         def find(system_id: str) -> SmppClientView | None:

@@ -7,8 +7,10 @@ from concurrent.futures import Future
 from functools import cache
 from typing import Generic, Protocol, TypeVar
 
+from django.conf import settings
+
 from accounts.addresses import Networks, admits, neighbourhood
-from accounts.guessing import GuessDelay
+from accounts.guessing import Delay, GuessDelay, SharedGuessDelay
 from accounts.snapshot import AccountView
 from accounts.verification import RightAnswers, VerificationLine
 from common.clock import Monotonic, monotonic
@@ -34,6 +36,7 @@ class Credential(Protocol):
 
 
 C = TypeVar("C", bound=Credential)
+T = TypeVar("T")
 
 
 def refused() -> Rejected:
@@ -56,8 +59,16 @@ def admit(credential: Credential, *, address: str, networks: Networks = ()) -> N
 
 
 @cache
-def guesses() -> GuessDelay:
-    """The guess delay of this process."""
+def guesses() -> Delay:
+    """The guess delay for passwords: of all processes together where there is a Redis. Not for event loops."""
+    if settings.CACHE_URL.startswith("redis"):
+        return SharedGuessDelay(settings.CACHE_URL, prefix=settings.GATEWAY_QUEUE_PREFIX)
+    return GuessDelay()
+
+
+@cache
+def key_guesses() -> GuessDelay:
+    """The guess delay for API keys, of this process: a key is too long to be guessed by many processes either."""
     return GuessDelay()
 
 
@@ -65,6 +76,11 @@ def guesses() -> GuessDelay:
 def line() -> VerificationLine:
     """The password thread of this process."""
     return VerificationLine()
+
+
+def _refuse_while(wait: float) -> None:
+    if wait > 0:
+        raise too_many(wait)
 
 
 class Gate(Generic[C]):
@@ -80,7 +96,7 @@ class Gate(Generic[C]):
         find: Callable[[str], C | None],
         *,
         verification: VerificationLine | None = None,
-        delay: GuessDelay | None = None,
+        delay: Delay | None = None,
         clock: Monotonic = monotonic,
     ) -> None:
         self._kind, self._find = kind, find
@@ -98,37 +114,42 @@ class Gate(Generic[C]):
 
     async def verify(self, name: str, password: str, *, address: str, may: Callable[[C], bool]) -> C:
         """Verify without holding the event loop up; raises Rejected."""
-        found, future = self._begin(name, password, address=address)
+        _refuse_while(await self._off_loop(self._delay.wait, *self._guessers(name, address)))
+        found, future = self._begin(name, password)
         try:
             right = await asyncio.wait_for(asyncio.wrap_future(future), VERIFY_TIMEOUT)
         except TimeoutError as error:
             raise Unavailable from error
-        return self._settle(found, name, password, address=address, right=right, may=may)
+        if found is None or not right or not may(found):
+            await self._off_loop(self._delay.failed, *self._guessers(name, address))
+            raise refused()
+        await self._off_loop(self._delay.forgive, *self._own(name, address))
+        return self._remember(found, name, password, address=address)
 
     def verify_sync(self, name: str, password: str, *, address: str, may: Callable[[C], bool]) -> C:
         """Verify in a thread that may wait; raises Rejected."""
-        found, future = self._begin(name, password, address=address)
+        _refuse_while(self._delay.wait(*self._guessers(name, address)))
+        found, future = self._begin(name, password)
         try:
             right = future.result(VERIFY_TIMEOUT)
         except TimeoutError as error:
             future.cancel()
             raise Unavailable from error
-        return self._settle(found, name, password, address=address, right=right, may=may)
-
-    def _begin(self, name: str, password: str, *, address: str) -> "tuple[C | None, Future[bool]]":
-        wait = self._delay.wait(*self._guessers(name, address))
-        if wait > 0:
-            raise too_many(wait)
-        found = self._find(name)
-        return found, self._line.begin(password, found.password_hash if found else None)
-
-    def _settle(
-        self, found: C | None, name: str, password: str, *, address: str, right: bool, may: Callable[[C], bool]
-    ) -> C:
         if found is None or not right or not may(found):
             self._delay.failed(*self._guessers(name, address))
             raise refused()
         self._delay.forgive(*self._own(name, address))
+        return self._remember(found, name, password, address=address)
+
+    async def _off_loop(self, call: Callable[..., T], *keys: str) -> T:
+        """A delay that asks Redis is asked in a thread."""
+        return await asyncio.to_thread(call, *keys) if self._delay.asks else call(*keys)
+
+    def _begin(self, name: str, password: str) -> "tuple[C | None, Future[bool]]":
+        found = self._find(name)
+        return found, self._line.begin(password, found.password_hash if found else None)
+
+    def _remember(self, found: C, name: str, password: str, *, address: str) -> C:
         self._right.remember(found.password_hash, password)
         self._trust(self._pair(name, address))
         return found

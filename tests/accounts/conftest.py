@@ -2,11 +2,12 @@ from collections.abc import Iterator
 
 import pytest
 
-from accounts import credentials, gate, last_used
+from accounts import credentials, last_used
 from accounts.guessing import GuessDelay
 from accounts.models import ApiClient, ApiKey
 from accounts.verification import VerificationLine
 from tests.support.cast import forget_snapshots
+from tests.support.passwords import forget_guesses
 
 
 class Clock:
@@ -43,6 +44,6 @@ def password_gate(clock: Clock, line: VerificationLine) -> credentials.PasswordG
 def fresh_process(monkeypatch: pytest.MonkeyPatch) -> None:
     """Snapshots, guess delay and last use as in a process that has just started."""
     forget_snapshots()
-    gate.guesses.cache_clear()
+    forget_guesses()
     monkeypatch.setattr(last_used, "keys", last_used.LastUsed(ApiKey))
     monkeypatch.setattr(last_used, "clients", last_used.LastUsed(ApiClient))

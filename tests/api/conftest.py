@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 from django.db import connection, connections
 
-from accounts.gate import guesses
 from tests.api.lanes import ByDjango, Fast, Lane, Server
 from tests.support.cast import forget_snapshots
 from tests.support.emptying import empty_tables
+from tests.support.passwords import forget_guesses
 
 
 @pytest.fixture(scope="package")
@@ -51,4 +51,4 @@ def fast(server: Server) -> Fast:
 @pytest.fixture(autouse=True)
 def patient() -> None:
     """Wrong credentials of one test do not delay those of the next."""
-    guesses()._failures.clear()
+    forget_guesses()
