@@ -5,12 +5,17 @@ an answer), so that strangers could fill memory and descriptors before a credent
 """
 
 import asyncio
+import json
+import sys
 from typing import Any, Final
 
+from httptools import HttpParserInvalidMethodError
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 from uvicorn_worker import UvicornWorker
 
 from common import alive
+from common.errors import Code
+from common.ids import new_id
 
 HEAD_SECONDS: Final = 15.0  # from the first octet of a head to its end, and from the connection to the first head
 # A server that ends keeps idle connections so long: a request may be on its way in them, and its client, unlike one
@@ -18,6 +23,7 @@ HEAD_SECONDS: Final = 15.0  # from the first octet of a head to its end, and fro
 LINGER_SECONDS: Final = 1.0
 LARGEST_HEAD: Final = 64 * 1024  # octets; so much of a head, or of trailers, is kept before the connection ends
 TOO_LARGE: Final = b"HTTP/1.1 431 Request Header Fields Too Large\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
+METHODS: Final = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"  # those that some path here knows
 
 
 class Connection(HttpToolsProtocol):
@@ -52,6 +58,13 @@ class Connection(HttpToolsProtocol):
         elif self.cycle is None or self.cycle.response_complete:
             # uvicorn has just stopped its keep-alive clock, and starts it again only after the next answer.
             self._start_clock()
+
+    def send_400_response(self, msg: str) -> None:
+        """What cannot be read, or has a method that no parser knows, is refused in the shape of every other refusal."""
+        if self.cycle is None or self.cycle.response_complete:
+            unknown = isinstance(sys.exc_info()[1], HttpParserInvalidMethodError)
+            self.transport.write(_method_refused() if unknown else _refusal("400 Bad Request", Code.INVALID_VALUE, msg))
+        self.transport.close()  # where an earlier request is being answered, words of ours would end up in its answer
 
     def on_headers_complete(self) -> None:
         """The head is whole."""
@@ -98,6 +111,23 @@ class Connection(HttpToolsProtocol):
     def _too_late(self) -> None:
         if not self.transport.is_closing():
             self.transport.close()
+
+
+def _method_refused() -> bytes:
+    return _refusal("405 Method Not Allowed", Code.METHOD_NOT_ALLOWED, "Method not allowed", f"allow: {METHODS}\r\n")
+
+
+def _refusal(status: str, code: Code, text: str, more: str = "") -> bytes:
+    """A whole answer; the application's own (api.problems) is not reached by what is no request."""
+    request_id = str(new_id())
+    body = {"ok": False, "error": text, "code": str(code), "request_id": request_id, "fields": {}}
+    octets = json.dumps(body, separators=(",", ":")).encode()
+    head = (
+        f"HTTP/1.1 {status}\r\ncontent-type: application/json\r\ncontent-length: {len(octets)}\r\n"
+        f"x-request-id: {request_id}\r\nx-content-type-options: nosniff\r\ncache-control: no-store\r\n"
+        f"referrer-policy: no-referrer\r\n{more}connection: close\r\n\r\n"
+    )
+    return head.encode() + octets
 
 
 class Worker(UvicornWorker):

@@ -1,6 +1,7 @@
 """The HTTP server on sockets: heads that never end, in octets or in time, cost nothing but their connection."""
 
 import asyncio
+import json
 import socket
 import struct
 import threading
@@ -144,3 +145,38 @@ def test_gunicorn_gets_the_same_connections():
     config = uvicorn.Config(lambda: None, **http_server.Worker.CONFIG_KWARGS)
     config.load()
     assert config.http_protocol_class is http_server.Connection
+
+
+@pytest.mark.parametrize(
+    ("head", "status", "code"),
+    [
+        (b"FOO /api/v1/messages HTTP/1.1\r\nHost: x\r\n\r\n", 405, "method_not_allowed"),
+        (b"G\xc3\x8bT / HTTP/1.1\r\nHost: x\r\n\r\n", 405, "method_not_allowed"),
+        (b"GET / HTTP/1.1\r\nHo st: x\r\n\r\n", 400, "invalid_value"),
+        (b"GET / HTTQ/9\r\n\r\n", 400, "invalid_value"),
+    ],
+)
+def test_what_no_parser_takes_is_refused_in_the_shape_of_every_refusal(served, head, status, code):
+    asked, port, _ = served
+    with open_to(port) as sock:
+        sock.sendall(head)
+        top, _, body = until_closed(sock).partition(b"\r\n\r\n")
+    line, *rest = top.decode().split("\r\n")
+    headers = dict(pair.split(": ", 1) for pair in rest)
+    told = json.loads(body)
+    assert line.startswith(f"HTTP/1.1 {status} ")
+    assert (told["ok"], told["code"], told["fields"]) == (False, code, {})
+    assert headers["content-type"] == "application/json"
+    assert told["request_id"] == headers["x-request-id"]
+    assert int(headers["content-length"]) == len(body)
+    assert ("allow" in headers) == (status == 405)
+    assert asked == []
+
+
+def test_nonsense_behind_a_request_gets_no_words_into_its_answer(served):
+    asked, port, _ = served
+    with open_to(port) as sock:
+        sock.sendall(REQUEST.replace(b"/ ", b"/slow "))
+        wait_until(lambda: asked == ["/slow"])
+        sock.sendall(b"FOO / HTTP/1.1\r\n\r\n")
+        assert until_closed(sock) == b""
