@@ -24,3 +24,19 @@ class SiteSetting(models.Model):
 
     def __str__(self) -> str:
         return self.key
+
+
+class ProcessLease(models.Model):
+    """A process that lives, and what it holds as a whole: one row for all of it, extended by the process itself."""
+
+    id = models.UUIDField(primary_key=True, editable=False)
+    purpose = models.CharField(max_length=20)
+    holds = models.JSONField(default=list)  # numbers; what they are is the purpose's business
+    expires_at = models.DateTimeField()
+
+    class Meta:
+        verbose_name = "process lease"
+        verbose_name_plural = "process leases"
+
+    def __str__(self) -> str:
+        return f"{self.purpose} {self.id}"

@@ -6,7 +6,7 @@ What is due is found by `messaging.due`; what was given up, by `messaging.dead_l
 """
 
 import random
-from collections.abc import Sequence, Set
+from collections.abc import Iterable, Sequence, Set
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -17,6 +17,7 @@ from django.conf import settings
 from django.db import connection, transaction
 
 from accounts.models import ApiClient, WebhookEndpoint
+from common import process_leases
 from common.clock import utc_now
 from common.crash import point
 from common.jobs import Job
@@ -28,8 +29,12 @@ from messaging.models import Delivery, DeliveryAttempt
 log = structlog.get_logger(__name__)
 
 DELIVER = Job("messaging.deliver", Work.DELIVERIES)
-LEASE = 60  # seconds; a try takes at most 10, and what waited too long for its endpoint is not tried at all
-BORN_LEASE = 20  # seconds: how late a first try is when its hint is lost
+# Seconds until somebody else may take what was claimed, unless the taker lives and lists its token (process_leases):
+# how late a first try is when its hint is lost, or its process dies.
+LEASE = 5
+BORN_LEASE = 5
+PURPOSE = "deliveries"
+HOLD = 5.0  # seconds for which a process speaks at once
 EARLY = 0.25  # seconds by which a named delivery may come early: clocks differ, SQLite's counts milliseconds
 GONE = 410  # the endpoint says that it is no more: stop at once
 JITTER = 0.2
@@ -224,12 +229,18 @@ def give_back(claimed: Sequence[Claimed]) -> int:
         return int(cursor.rowcount)
 
 
+def hold(process: UUID, tokens: Iterable[int]) -> None:
+    """`process` lives, and has deliveries in hand that were claimed under these tokens."""
+    process_leases.hold(process, PURPOSE, tokens, seconds=HOLD)
+
+
 @retried()
 def release_stale(limit: int = 1000) -> int:
-    """Deliveries whose lease ended (their process died) are due at once; how many."""
+    """Deliveries whose lease ended and whose token no living process lists are due at once; how many."""
     d = dialect()
     stale = (
         f"SELECT id FROM {_TABLE} WHERE state = 'CLAIMED' AND lease_until < (SELECT {d.now}) "
+        f"AND COALESCE(token, 0) NOT IN ({process_leases.held_sql(PURPOSE)}) "
         f"ORDER BY lease_until LIMIT %s {d.skip_locked}"
     )
     with transaction.atomic(), connection.cursor() as cursor:

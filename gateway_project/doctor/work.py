@@ -66,7 +66,7 @@ OVERDUE: Sequence[Overdue] = (
     Overdue(
         "a webhook whose process died",
         "SELECT min(lease_until) FROM messaging_delivery WHERE state = 'CLAIMED'",
-        30,
+        60,  # a slow endpoint holds what it has in hand for half of that
         _BEAT,
     ),
     Overdue("an old idempotency key", "SELECT min(created_at) FROM messaging_idempotencykey", 25 * 3600, _BEAT),

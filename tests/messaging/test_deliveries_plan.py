@@ -126,7 +126,7 @@ def test_a_new_row_is_claimed_for_its_hint_and_due_when_the_lease_ends():
     for row in (first, second):
         assert (row.state, row.lease_until - row.created_at) == ("CLAIMED", timedelta(seconds=webhooks.BORN_LEASE))
         [born] = webhooks.born([(row.id, row.token)])
-        assert 15 < born.seconds < webhooks.BORN_LEASE + 1
+        assert 3 < born.seconds < webhooks.BORN_LEASE + 1
     assert webhooks.release_stale() == 0
     Delivery.objects.update(lease_until=now() - timedelta(seconds=1))
     assert webhooks.release_stale() == 2

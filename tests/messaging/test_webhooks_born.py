@@ -6,7 +6,10 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
+from common import process_leases
 from common.clock import utc_now
+from common.ids import new_id
+from common.models import ProcessLease
 from messaging import webhooks
 from messaging.models import Delivery
 from tests.support.cast import customer, make_endpoint
@@ -53,3 +56,27 @@ def test_after_the_lease_the_first_owner_changes_nothing():
     webhooks.record([posted(other)])
     assert states([key]) == {"DELIVERED"}
     assert Delivery.objects.get().tries == 1
+
+
+def test_what_a_living_process_lists_stays_its_own_when_the_lease_ends_and_is_free_soon_after_its_death():
+    slow, lost = born(customer(), URL, token=7), born(customer(), URL, token=8)
+    process = new_id()
+    webhooks.hold(process, [7, 2**62])
+    Delivery.objects.update(lease_until=utc_now() - timedelta(seconds=1))
+    assert webhooks.release_stale() == 1
+    assert (states(slow), states(lost)) == ({"CLAIMED"}, {"PENDING"})
+    ProcessLease.objects.update(expires_at=utc_now() - timedelta(seconds=1))
+    assert webhooks.release_stale() == 1
+    assert states(slow) == {"PENDING"}
+
+
+def test_a_process_holds_what_it_told_last():
+    ids = born(customer(), URL, token=7)
+    process = new_id()
+    webhooks.hold(process, [7])
+    webhooks.hold(process, [9])
+    Delivery.objects.update(lease_until=utc_now() - timedelta(seconds=1))
+    assert webhooks.release_stale() == 1
+    assert states(ids) == {"PENDING"}
+    process_leases.let_go(process)
+    assert not ProcessLease.objects.exists()

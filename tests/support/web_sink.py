@@ -85,6 +85,10 @@ class _Temper(BaseHTTPRequestHandler):
         sink.release.wait(20)
         self.close_connection = True
 
+    def _late(self, _: Any, sink: WebSink) -> None:
+        sink.release.wait(20)
+        self._answer(200)
+
     def _driphead(self, _: Any, sink: WebSink) -> None:
         self.wfile.write(b"HTTP/1.1 200 OK\r\nX-Slow: ")
         while not sink.release.wait(0.05):

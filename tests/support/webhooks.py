@@ -44,7 +44,7 @@ def due(cast: Cast, url: str, count: int = 1, **fields: Any) -> list[UUID]:
     return [row.id for row in rows]
 
 
-def born(cast: Cast, url: str, count: int = 1, *, token: int, seconds: float = 20, **fields: Any) -> list[UUID]:
+def born(cast: Cast, url: str, count: int = 1, *, token: int, seconds: float = 5, **fields: Any) -> list[UUID]:
     """The same as `deliveries.plan` leaves them: claimed for whoever knows the token, for so many seconds."""
     lease = utc_now() + timedelta(seconds=seconds)
     return due(cast, url, count, state="CLAIMED", token=token, lease_until=lease, **fields)

@@ -129,11 +129,14 @@ def test_places_are_given_in_turn():
 
 
 def test_what_waited_until_its_lease_may_end_is_not_posted(monkeypatch):
-    monkeypatch.setattr(rules, "LANDING", 100.0)
+    monkeypatch.setattr(rules, "MARGIN", 100.0)
     lines = Endpoints()
     take(lines, due("https://a.example/", 3))
     assert fly(lines) == []
     assert lines.held == 0
+    lines = Endpoints(kept={1}.__contains__)  # unless everybody knows that it is ours
+    take(lines, due("https://a.example/", 3))
+    assert len(fly(lines)) == 3
 
 
 def test_what_somebody_else_claimed_takes_no_room():

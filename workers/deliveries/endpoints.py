@@ -6,13 +6,14 @@ all places, and one customer gets few of those however many URLs, names or hosts
 
 import time
 from collections import Counter, OrderedDict, deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Protocol, TypeVar
 from uuid import UUID
 
 from messaging.due import Skip
 from messaging.webhooks import Claimed
+from workers.deliveries.holding import MARGIN
 
 IN_FLIGHT: Final = 500
 PER_ENDPOINT: Final = 16
@@ -22,10 +23,9 @@ DOUBTFUL_OF_ACCOUNT: Final = 64  # deliveries in hand for such endpoints of one 
 HELD: Final = 3_000  # deliveries in hand: claimed and not posted yet, or in flight
 HELD_DOUBTFUL: Final = 500
 QUEUED: Final = 2_000  # in hand for one endpoint; more stay in the table
-PATIENCE: Final = 4.0  # seconds for which an endpoint may have work in hand: what is born claimed must fly in five
+PATIENCE: Final = 4.0  # seconds for which an endpoint may have work in hand: what does not fly soon is left to others
 SLOW: Final = 2.0  # seconds that a try takes at an endpoint that is not trusted
 TIMEOUT: Final = 10.0  # seconds in all for one try (S0-140)
-LANDING: Final = TIMEOUT + 5  # seconds of its lease that a try must have before it when it begins
 REMEMBERED: Final = 5_000
 
 
@@ -98,7 +98,9 @@ class Flight:
 class Endpoints:
     """All endpoints with work in hand, and what is remembered of the others. For one event loop."""
 
-    def __init__(self) -> None:
+    def __init__(self, kept: Callable[[int], bool] = lambda token: False) -> None:
+        """`kept` tells of a token whether what was claimed under it stays ours although its lease ends."""
+        self._kept = kept
         self._trusted: OrderedDict[str, Endpoint] = OrderedDict()
         self._doubted: OrderedDict[str, Endpoint] = OrderedDict()  # apart: many bad ones push no good one out
         self._busy: dict[str, Endpoint] = {}
@@ -107,7 +109,7 @@ class Endpoints:
         self._doubtful_flying = 0
         self.flying = 0
         self.held = 0
-        self.late: list[Claimed] = []  # waited too long: their lease could end during the try
+        self.late: list[Claimed] = []  # waited until their lease ended
         self.left_behind = False  # something that was due found no room, at an endpoint that is not slow
 
     def choose(self, due: Sequence[W]) -> list[W]:
@@ -129,7 +131,7 @@ class Endpoints:
     def arrived(self, chosen: Sequence[Wanted], claimed: Sequence[Claimed]) -> None:
         """What was chosen is claimed, or somebody else's."""
         won = {item.id for item in claimed}
-        last_start = time.monotonic() - LANDING
+        last_start = time.monotonic() - MARGIN
         for due in chosen:
             if due.id not in won:
                 self._let_go(self._busy[due.endpoint], due.account_id)
@@ -148,7 +150,7 @@ class Endpoints:
                 self._parked[endpoint] = None
                 continue
             last_start, item = endpoint.waiting.popleft()
-            if time.monotonic() > last_start:
+            if time.monotonic() > last_start and not self._kept(item.token):
                 self.late.append(item)
                 self._let_go(endpoint, item.account_id)
                 self._line_up(endpoint)

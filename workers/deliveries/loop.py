@@ -19,7 +19,8 @@ from messaging import due, webhooks
 from messaging.due import Due, Position
 from messaging.webhooks import Claimed, Posted
 from workers.database import DatabaseThreads
-from workers.deliveries.endpoints import HELD, IN_FLIGHT, LANDING, TIMEOUT, Endpoints, Flight
+from workers.deliveries.endpoints import HELD, IN_FLIGHT, TIMEOUT, Endpoints, Flight
+from workers.deliveries.holding import EVERY, MARGIN, Holding
 from workers.deliveries.signing import headers
 
 log = structlog.get_logger(__name__)
@@ -32,7 +33,7 @@ HINTS = 20_000  # ids in memory; what does not fit is found in the table
 BATCH = 200  # ids in one claim, results in one record
 HINTED = 2_000  # hints looked up at once: most of a flood finds no room, and what follows it waits for one look only
 FOLLOWERS = 2  # so that a new hint does not wait for the claims of the ones before
-RELEASE_EVERY = 5.0  # seconds between looks for leases that ended
+RELEASE_EVERY = 1.0  # seconds between looks for leases that ended
 LOOK = 1_000  # due rows read at once
 LOOKUPS = 512  # threads for names: each doubtful flight may block one, and some outlive their flight
 STORE_MARGIN = 2.0  # seconds for the store when the loop ends
@@ -44,7 +45,8 @@ class DeliveryLoop:
     def __init__(self) -> None:
         self._hints: deque[UUID] = deque(maxlen=HINTS)
         self._born: deque[tuple[UUID, int]] = deque(maxlen=HINTS)
-        self._endpoints = Endpoints()
+        self._holding = Holding()
+        self._endpoints = Endpoints(self._holding.keeps)
         self._flights: set[asyncio.Task[None]] = set()
         self._returns: set[asyncio.Task[None]] = set()  # what is being given back
         self._results: deque[Posted] = deque()
@@ -87,6 +89,7 @@ class DeliveryLoop:
 
     async def run(self) -> None:
         """Serve until `stop`."""
+        self._giving = asyncio.Lock()
         self._hinted, self._look, self._ended, self._recordable = (asyncio.Event() for _ in range(4))
         self._database = DatabaseThreads(2 + FOLLOWERS)
         allowed = parse_networks(settings.OUTBOUND_HTTP_ALLOW)
@@ -99,8 +102,9 @@ class DeliveryLoop:
             steps = (*[self._follow_hints] * FOLLOWERS, self._watch_table, self._release)
             takers = [asyncio.create_task(self._repeat(step), name=step.__name__) for step in steps]
             recorder = asyncio.create_task(self._record_all(), name="delivery results")
+            teller = asyncio.create_task(self._tell_what_is_held(), name="delivery holding")
             await self._ended.wait()
-            await self._wind_down(takers, recorder)
+            await self._wind_down(takers, recorder, teller)
 
     async def _repeat(self, step: Callable[[], Awaitable[None]]) -> None:
         while not self._stopping:
@@ -141,11 +145,13 @@ class DeliveryLoop:
             self._born.extendleft(reversed(hinted))
             self._hinted.set()
             raise
-        chosen = self._endpoints.choose([item for item in found if item.seconds > LANDING])
+        chosen = self._endpoints.choose([item for item in found if item.seconds > MARGIN])
+        self._holding.take(chosen)
         self._endpoints.arrived(chosen, chosen)
         self._launch()
         kept = {item.id for item in chosen}
-        await self._give_back([item for item in found if item.id not in kept])
+        # Not waited for: a flood that found no room must not hold up the hints behind it.
+        self._keep(asyncio.create_task(self._give_back([item for item in found if item.id not in kept])), self._returns)
 
     async def _release(self) -> None:
         """Hints get lost and processes die: what they had is due again, without beat and broker."""
@@ -184,6 +190,7 @@ class DeliveryLoop:
         except BaseException:
             self._endpoints.arrived([*chosen, *and_let_go], [])
             raise
+        self._holding.take(claimed)
         self._endpoints.arrived(chosen, claimed)
         self._launch()
 
@@ -192,6 +199,7 @@ class DeliveryLoop:
             self._keep(asyncio.create_task(self._fly(flight)), self._flights)
         if self._endpoints.late:
             late, self._endpoints.late = self._endpoints.late, []
+            self._holding.drop(late)
             self._keep(asyncio.create_task(self._give_back(late)), self._returns)
 
     @staticmethod
@@ -242,32 +250,51 @@ class DeliveryLoop:
             return False
         for _ in batch:
             self._results.popleft()
+        self._holding.drop(result.claimed for result in batch)
         return True
 
-    async def _wind_down(self, takers: Sequence[asyncio.Task[None]], recorder: asyncio.Task[None]) -> None:
+    async def _tell_what_is_held(self) -> None:
+        """As long as anything is in hand, also while the loop ends."""
+        while True:
+            try:
+                await self._database.run(self._holding.tell, self._holding.tokens())
+            except Exception as error:  # what is not kept does not begin to fly
+                log.warning("deliveries_not_held", error=repr(error))
+            await asyncio.sleep(EVERY)
+
+    async def _wind_down(
+        self, takers: Sequence[asyncio.Task[None]], recorder: asyncio.Task[None], teller: asyncio.Task[None]
+    ) -> None:
         await asyncio.wait(takers, timeout=STORE_MARGIN)
         for taker in takers:
             taker.cancel()
         unsent = self._endpoints.empty()
+        self._holding.drop(unsent)
         back = asyncio.create_task(self._give_back_all(unsent))
         if self._flights:
             await asyncio.wait(self._flights, timeout=TIMEOUT + 1)
+            # Hints that came meanwhile are for others, too.
+            self._keep(asyncio.create_task(self._give_back_all([])), self._returns)
         self._landed = True
         self._recordable.set()
         await asyncio.wait([recorder, back, *self._returns], timeout=STORE_MARGIN)
-        for task in (recorder, back, *self._flights, *self._returns):
+        for task in (recorder, back, teller, *self._flights, *self._returns):
             task.cancel()
+        with contextlib.suppress(DatabaseError):  # it ends by itself
+            await self._database.run(self._holding.end)
         await asyncio.get_running_loop().run_in_executor(None, self._database.close)
 
     async def _give_back_all(self, unsent: Sequence[Claimed]) -> None:
         await self._give_back(unsent)
         with contextlib.suppress(DatabaseError):  # what was born is due when its lease ends
-            await self._give_back(await self._database.run(webhooks.born, list(self._born)))
+            hinted = [self._born.popleft() for _ in range(len(self._born))]
+            await self._give_back(await self._database.run(webhooks.born, hinted))
 
     async def _give_back(self, unsent: Sequence[Claimed]) -> None:
         if not unsent:
             return
         try:
-            await self._database.run(webhooks.give_back, unsent)
+            async with self._giving:  # one at a time: the other threads are for those that have room
+                await self._database.run(webhooks.give_back, unsent)
         except Exception as error:  # the leases end by themselves
             log.warning("deliveries_not_given_back", count=len(unsent), error=repr(error))
