@@ -4,6 +4,9 @@ UUIDv7 (RFC 9562): 48 bits of Unix milliseconds, a 12-bit counter, then 11 bits 
 random bits. The first 71 meaningful bits also fit a 63-bit number (milliseconds since 2025-01-01: 40 bits,
 counter 12, process 11), which gives the short decimal and hex message ids; a short id maps back to one
 UUID range.
+
+Numbers of processes below 1,024 are leased (common.process_number), so that no two processes draw the same short
+number; while a process has no lease it draws by a random number from 1,024 on.
 """
 
 import os
@@ -17,17 +20,36 @@ EPOCH_2025_MS = int(datetime(2025, 1, 1, tzinfo=UTC).timestamp() * 1000)
 _LOW_BITS = 51
 _LOW_MASK = (1 << _LOW_BITS) - 1
 _COUNTER_MAX = 0xFFF
+LEASABLE = 1024  # numbers of processes that are leased; those above are anybody's
 
 
 class IdFactory:
-    """Draws strictly increasing UUIDv7 values; safe to share between threads."""
+    """Draws strictly increasing UUIDv7 values; safe to share between threads.
+
+    `process` is the number by which it draws without a lease, and while one that it had is over.
+    """
 
     def __init__(self, process: int) -> None:
-        self._process = process & 0x7FF
-        self._lock = threading.Lock()
+        self._spare = process & 0x7FF
         self._last_ms = 0
+        self.forget()
+
+    def forget(self) -> None:
+        """Begin anew, as a copy of this process must: without the lease, the lock and the random bits of the other."""
+        self._lock = threading.Lock()
         self._counter = 0
         self._noise = b""
+        self._leased, self._until = self._spare, float("-inf")
+
+    def lend(self, process: int, until: float) -> None:
+        """Draw by this number until the monotonic moment `until`."""
+        with self._lock:
+            self._leased, self._until = process, until
+
+    @property
+    def leased(self) -> bool:
+        """Whether no other process draws by the same number now."""
+        return time.monotonic() < self._until
 
     def draw(self, milliseconds: int | None = None) -> uuid.UUID:
         """One new id; `milliseconds` since 1970, default now."""
@@ -49,12 +71,36 @@ class IdFactory:
         return int.from_bytes(head, "big") & _LOW_MASK
 
     def _compose(self, ms: int, counter: int, low: int) -> uuid.UUID:
+        process = self._leased if time.monotonic() < self._until else self._spare
         value = (ms & (1 << 48) - 1) << 80 | 0x7 << 76 | counter << 64
-        return uuid.UUID(int=value | 0b10 << 62 | self._process << _LOW_BITS | low)
+        return uuid.UUID(int=value | 0b10 << 62 | process << _LOW_BITS | low)
 
 
 # One per process by nature: the counter must be shared by every thread that draws.
-_factory = IdFactory(secrets.randbits(11))
+def _spare() -> int:
+    return LEASABLE | secrets.randbits(10)
+
+
+_factory = IdFactory(_spare())
+
+
+def _after_fork() -> None:
+    """A child would draw the very ids of its parent: same number, same random bits in store."""
+    _factory._spare = _spare()
+    _factory.forget()
+
+
+os.register_at_fork(after_in_child=_after_fork)
+
+
+def lend(process: int, until: float) -> None:
+    """This process draws by a leased number until the monotonic moment `until`."""
+    _factory.lend(process, until)
+
+
+def leased() -> bool:
+    """Whether short numbers drawn now are nobody else's."""
+    return _factory.leased
 
 
 def new_id() -> uuid.UUID:

@@ -4,7 +4,14 @@ import os
 from typing import Any
 
 from celery import Celery
-from celery.signals import task_postrun, task_prerun, worker_ready, worker_shutdown
+from celery.signals import (
+    task_postrun,
+    task_prerun,
+    worker_process_init,
+    worker_process_shutdown,
+    worker_ready,
+    worker_shutdown,
+)
 from kombu import Queue
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "gateway_project.settings")
@@ -17,6 +24,7 @@ django.setup()
 
 from django.conf import settings  # noqa: E402
 
+from common import process_number  # noqa: E402
 from common.bus import durable_queue, transport_options  # noqa: E402
 from common.queues import Work, work_queue  # noqa: E402
 from workers.beat import schedule  # noqa: E402
@@ -76,13 +84,26 @@ def _keep_connections(**_: Any) -> None:
     connections_used()
 
 
+@worker_process_init.connect
+def _take_number(**_: Any) -> None:
+    """Of a pool of processes each child draws ids; of a pool of threads the one process, below."""
+    process_number.start()
+
+
+@worker_process_shutdown.connect
+def _give_number_back(**_: Any) -> None:
+    process_number.stop()
+
+
 @worker_ready.connect
 def _start_webhooks(**_: Any) -> None:
     """A worker of the deliveries queue looks at its table even when no task ever comes."""
     if work_queue(Work.DELIVERIES) in app.amqp.queues.consume_from:
+        process_number.start()
         deliveries.start()
 
 
 @worker_shutdown.connect
 def _stop_webhooks(**_: Any) -> None:
     deliveries.stop()
+    process_number.stop()

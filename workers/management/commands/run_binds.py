@@ -6,7 +6,7 @@ from typing import Any
 import uvloop
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from common import bus
+from common import bus, process_number
 from connectors.models import Connector
 from workers.binds.service import BindService
 
@@ -24,8 +24,12 @@ class Command(BaseCommand):
         for name in options["connector"]:
             if not Connector.objects.filter(name=name).exists():
                 raise CommandError(f"no connector {name}")
-        uvloop.run(_serve(BindService(only=options["connector"])))
-        bus.close()
+        process_number.start()
+        try:
+            uvloop.run(_serve(BindService(only=options["connector"])))
+        finally:
+            bus.close()
+            process_number.stop()
 
 
 async def _serve(service: BindService) -> None:
