@@ -18,6 +18,9 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 OURS = ("DATABASE_URL", "BROKER_URL", "CACHE_URL", "DJANGO_SETTINGS_MODULE", "GATEWAY_QUEUE_PREFIX", "SECRET_KEY")
 
 
+START_LIMIT = 120  # seconds; it makes its tables first, and the machine may have other things to do
+
+
 def free_port() -> int:
     """A TCP port that is free now."""
     with socket.socket() as sock:
@@ -46,7 +49,7 @@ class EmbeddedGateway:
         command = [sys.executable, "manage.py", "run_gateway", "--quiet-webhooks", *options]
         with (self.place / "gateway.log").open("ab") as log:
             self.process = subprocess.Popen(command, cwd=ROOT, env=self.environment, stdout=log, stderr=log)
-        wait_until(lambda: self.process.poll() is not None or self.get("/readyz")[0] == 200, timeout=30)
+        wait_until(lambda: self.process.poll() is not None or self.get("/readyz")[0] == 200, timeout=START_LIMIT)
         if self.process.poll() is not None:
             raise AssertionError((self.place / "gateway.log").read_text()[-3000:])
 
