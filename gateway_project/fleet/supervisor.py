@@ -21,7 +21,7 @@ TICK = 0.1  # seconds between looks
 ASLEEP = 5.0  # seconds between two looks after which the fleet itself was stopped, not its processes
 BACKLOG = 2048
 WEB = "web"
-BEATING = frozenset({"web", "worker", "deliveries", "beat", "binds"})  # who touches GATEWAY_ALIVE_FILE
+BEATING = frozenset({"web", "worker", "deliveries", "beat", "binds", "smpp"})  # who touches GATEWAY_ALIVE_FILE
 
 
 @dataclass(frozen=True, slots=True)
