@@ -12,7 +12,7 @@ from accounts.last_used import flush_last_used
 from accounts.snapshot import keep_fresh
 from api.fastlane import FastLane
 from api.health import Health
-from common import bus
+from common import bus, process_number
 from common.pulse import Pulse
 from messaging.batcher import IntakeBatcher
 
@@ -33,6 +33,7 @@ class Front:
         self._batcher = IntakeBatcher(silent=self._pulse.silent)
         self._stopping, self._known = threading.Event(), threading.Event()
         self._keeper = threading.Thread(target=self._keep, name="front-keeper", daemon=True)
+        self._snapshots: threading.Thread | None = None
         self.fast_lane = FastLane(self._batcher, self._threads, ready=self._known.is_set)
         self.health = Health(self._threads, intake_open=self._known.is_set)
 
@@ -44,6 +45,7 @@ class Front:
     async def start(self) -> None:
         """Open the line. A database that is down delays nothing: until it answers, senders hear 503."""
         self._batcher.start()
+        process_number.start()
         self._pulse.start()
         self._keeper.start()
         await asyncio.to_thread(self._known.wait, AGAIN_SECONDS)
@@ -53,6 +55,9 @@ class Front:
         await self._batcher.drain(DRAIN_SECONDS)
         self._stopping.set()
         await asyncio.to_thread(self._keeper.join, AGAIN_SECONDS * 2)
+        if self._snapshots is not None:  # it may be in the middle of a look at the database
+            await asyncio.to_thread(self._snapshots.join, AGAIN_SECONDS * 2)
+        await asyncio.to_thread(process_number.stop)
         await asyncio.to_thread(self._pulse.stop)
         await asyncio.to_thread(bus.close)
         self._threads.shutdown(wait=False, cancel_futures=True)
@@ -69,7 +74,7 @@ class Front:
 
     def _read_accounts(self) -> bool:
         try:
-            keep_fresh(self._stopping)
+            self._snapshots = keep_fresh(self._stopping)
         except DatabaseError as error:
             log.warning("accounts_unread", error=str(error))
             connection.close()
