@@ -28,6 +28,25 @@ class Cursor(Protocol):
     def fetchone(self) -> Row | None: ...
 
 
+def _array(values: Iterable[Any], kind: str) -> Any:
+    """An array as a parameter. Ids and numbers as PostgreSQL writes them: psycopg takes ten times as long for each."""
+    write = _WRITERS.get(kind)
+    if write is None:
+        return list(values)
+    return "{" + ",".join(["NULL" if value is None else write(value) for value in values]) + "}"
+
+
+def _hex(value: Any) -> str:
+    return value.hex if isinstance(value, UUID) else UUID(value).hex
+
+
+def _decimal(value: int) -> str:
+    return str(int(value))
+
+
+_WRITERS = {"uuid": _hex, "bigint": _decimal, "integer": _decimal, "smallint": _decimal}
+
+
 class PostgreSQL:
     """COPY, unnest and arrays."""
 
@@ -57,13 +76,22 @@ class PostgreSQL:
 
     def any_of(self, column: str, values: Iterable[Any], kind: str = "uuid") -> tuple[str, list[Any]]:
         """`column` equals one of the values."""
-        return f"{column} = ANY(%s::{kind}[])", [list(values)]
+        return f"{column} = ANY(%s::{kind}[])", [_array(values, kind)]
+
+    def per_value(self, values: Iterable[Any], kind: str, select: str, params: Sequence[Any]) -> tuple[str, list[Any]]:
+        """What `select` finds where a column `= v_value`, before all of its parameters: one probe of an index a value.
+
+        In a month without statistics (its first minutes) the planner would join by reading all of it: OFFSET 0
+        keeps it from doing so (100 ms → 1 ms at 4,000 rows).
+        """
+        sql = f"SELECT found.* FROM unnest(%s::{kind}[]) AS v(v_value) CROSS JOIN LATERAL ({select} OFFSET 0) AS found"
+        return sql, [list(values), *params]
 
     def rows(self, alias: str, columns: Sequence[tuple[str, str]], rows: Sequence[Row]) -> tuple[str, list[Any]]:
         """A FROM item of the given rows; columns are (name, PostgreSQL type)."""
         arrays = ", ".join(f"%s::{kind}[]" for _, kind in columns)
         names = ", ".join(name for name, _ in columns)
-        lists = [[self.value(row[i]) for row in rows] for i in range(len(columns))]
+        lists = [_array((self.value(row[i]) for row in rows), kind) for i, (_, kind) in enumerate(columns)]
         return f"unnest({arrays}) AS {alias}({names})", lists
 
     def insert(self, cursor: Any, table: str, columns: Sequence[str], rows: Sequence[Row]) -> None:
@@ -118,6 +146,11 @@ class SQLite:
         """`column` equals one of the values."""
         listed = json.dumps([self.value(value) for value in values])
         return f"{column} IN (SELECT value FROM json_each(%s))", [listed]
+
+    def per_value(self, values: Iterable[Any], kind: str, select: str, params: Sequence[Any]) -> tuple[str, list[Any]]:
+        """What `select` finds for the values; its first parameter in effect, written `= v_value`."""
+        listed = json.dumps([self.value(value) for value in values])
+        return select.replace("= v_value", "IN (SELECT value FROM json_each(%s))"), [listed, *params]
 
     def rows(self, alias: str, columns: Sequence[tuple[str, str]], rows: Sequence[Row]) -> tuple[str, list[Any]]:
         """A FROM item of the given rows; columns are (name, PostgreSQL type)."""

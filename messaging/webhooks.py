@@ -6,7 +6,7 @@ What is due is found by `messaging.due`; what was given up, by `messaging.dead_l
 """
 
 import random
-from collections.abc import Iterable, Sequence, Set
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -16,7 +16,6 @@ import structlog
 from django.conf import settings
 from django.db import connection, transaction
 
-from accounts.models import ApiClient, WebhookEndpoint
 from common import process_leases
 from common.clock import utc_now
 from common.crash import point
@@ -25,6 +24,7 @@ from common.queues import Work
 from common.sql import dialect
 from common.transactions import retried
 from messaging.models import Delivery, DeliveryAttempt
+from messaging.signers import secrets_of
 
 log = structlog.get_logger(__name__)
 
@@ -103,9 +103,6 @@ def claim(*, token: int, ids: Sequence[UUID]) -> list[Claimed]:
     return _claimed([(*row, token, LEASE) for row in rows])
 
 
-_Signers = tuple[Any, Any]  # ids of the client and of the endpoint, or None
-
-
 def new_token() -> int:
     """A number that no other claim has: 62 random bits."""
     return random.getrandbits(62)  # nobody gains by guessing it
@@ -131,21 +128,12 @@ def born(hinted: Sequence[tuple[UUID, int]]) -> list[Claimed]:
 
 
 def _claimed(rows: Sequence[tuple[Any, ...]]) -> list[Claimed]:
-    d, secrets = dialect(), _secrets({(row[5], row[6]) for row in rows})
+    d, secrets = dialect(), secrets_of({(row[5], row[6]) for row in rows})
     found = [
         Claimed(d.uuid(key), token, account_id, url, body, tries, secrets[client_id, endpoint_id], seconds)
         for key, account_id, url, body, tries, client_id, endpoint_id, token, seconds in rows
     ]
     return sorted(found, key=lambda item: item.id)
-
-
-def _secrets(pairs: Set[_Signers]) -> dict[_Signers, str]:
-    """The signing secret of each (client, endpoint) pair: the endpoint's own, else the client's."""
-    clients = {client_id for client_id, _ in pairs if client_id}
-    points = {endpoint_id for _, endpoint_id in pairs if endpoint_id}
-    of_client = dict(ApiClient.objects.filter(pk__in=clients).values_list("pk", "webhook_secret"))
-    of_point = dict(WebhookEndpoint.objects.filter(pk__in=points).values_list("pk", "secret"))
-    return {pair: of_point.get(pair[1]) or of_client.get(pair[0]) or "" for pair in pairs}
 
 
 _RESULT = (

@@ -5,6 +5,7 @@ import socket
 import ssl
 import time
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from types import TracebackType
 from typing import Any, Self
 
@@ -39,6 +40,8 @@ class GuardedSession:
         ssl_context: ssl.SSLContext | None = None,
     ) -> None:
         self._allow_networks = allow_networks
+        # A name is judged again when it is looked up, an address when it is connected to.
+        self._target = lru_cache(1024)(self._checked)
         self._timeout_connect = timeout_connect
         self._resolver = GuardedResolver(allow_networks, lookup=lookup, threads=lookups)
         connector = TCPConnector(
@@ -52,6 +55,9 @@ class GuardedSession:
         self._session = aiohttp.ClientSession(
             connector=connector, cookie_jar=DummyCookieJar(), trust_env=False, auto_decompress=False
         )
+
+    def _checked(self, url: str) -> URL:
+        return URL(check_url(url, self._allow_networks).url, encoded=True)
 
     def _open_socket(self, entry: Any) -> socket.socket:
         """The last door: aiohttp asks for a socket right before it connects, also for literal addresses."""
@@ -93,7 +99,7 @@ class GuardedSession:
         `timeout_total` seconds cover waiting for a connection, name look-up, connect, sending and reading up to
         BODY_CAP octets.
         """
-        target = check_url(url, self._allow_networks)
+        target = self._target(url)
         outgoing = outgoing_headers(headers or {})
         started = time.monotonic()
         timeout = ClientTimeout(
@@ -102,7 +108,7 @@ class GuardedSession:
         try:
             async with self._session.request(
                 method,
-                URL(target.url, encoded=True),
+                target,
                 data=body,
                 headers=outgoing,
                 timeout=timeout,

@@ -9,10 +9,10 @@ from uuid import UUID
 
 import structlog
 from django.db import InterfaceError, OperationalError, connection, transaction
-from django.db.models.functions import Length, Now
+from django.db.models.functions import Length
 
 from common.crash import point
-from common.ids import derive
+from common.ids import derive, new_id
 from common.jobs import Job, enqueue
 from common.queues import Work
 from common.sql import dialect
@@ -41,14 +41,22 @@ _TRANSIENT = (OperationalError, InterfaceError)
 
 
 def store(connector_id: int, bind_no: int, pdus: Sequence[bytes]) -> UUID:
-    """Commit PDUs of a bind (at most 500) in one row and ask for their recording; answer the carrier after this."""
-    with transaction.atomic():
-        batch = LineBatch.objects.create(
-            connector_id=connector_id, bind_no=bind_no, received_at=Now(), pdus=_joined(pdus)
+    """Commit PDUs of a bind (at most 500) in one row; answer the carrier after this, and `ask` for their recording."""
+    batch_id = new_id()
+    sql = dialect()
+    with connection.cursor() as cursor:  # one statement is its own transaction
+        cursor.execute(
+            f"INSERT INTO {LineBatch._meta.db_table} (id, connector_id, bind_no, received_at, pdus, tries, error) "
+            f"VALUES (%s, %s, %s, {sql.now}, %s, 0, '')",
+            [sql.value(batch_id), connector_id, bind_no, _joined(pdus)],
         )
-        enqueue(RECORD, ids=[batch.id.hex])
     point("line-stored")
-    return batch.id
+    return batch_id
+
+
+def ask(batch_ids: Sequence[UUID]) -> None:
+    """Ask for the recording of stored batches."""
+    enqueue(RECORD, ids=[batch_id.hex for batch_id in batch_ids])
 
 
 def record_line_events(batch_ids: Collection[UUID], *, on_text: OnText) -> int:

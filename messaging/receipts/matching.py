@@ -4,8 +4,8 @@ Look-ups are bounded in time, because provider ids return and because a bound pr
 """
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -45,8 +45,8 @@ class _Candidate:
     part_id: UUID
     message_id: UUID
     status: str
-    sender: str
-    recipient: str
+    sender: str = ""
+    recipient: str = ""
     claimed_at: datetime | None = None
     expires_at: datetime | None = None
 
@@ -59,20 +59,20 @@ def match(facts: Sequence[Fact], *, now: datetime) -> dict[UUID, Match]:
         by_carrier[fact.carrier_account].append(fact)
     for carrier, group in by_carrier.items():
         recent = now - LOOK_BACK
-        found |= _by_id(group, siblings(carrier), since=recent, until=now, sent=recent)
+        found |= _by_id(group, siblings(carrier), since=recent, sent=recent)
         left = [fact for fact in group if fact.id not in found and fact.certain]
-        found |= _by_id(left, siblings(carrier), since=now - LOOK_BACK_SCHEDULED, until=recent, sent=recent)
+        found |= _by_id(left, siblings(carrier), since=now - LOOK_BACK_SCHEDULED, sent=recent)
         left = [fact for fact in left if fact.id not in found]
         found |= _by_address(left, siblings(carrier), now=now)
     return found
 
 
 def _by_id(
-    facts: Sequence[Fact], connector_ids: Sequence[int], *, since: datetime, until: datetime, sent: datetime
+    facts: Sequence[Fact], connector_ids: Sequence[int], *, since: datetime, sent: datetime
 ) -> dict[UUID, Match]:
-    """Parts accepted in a time and sent from `sent` on: an older one with this id is another message's."""
+    """Parts accepted from `since` and sent from `sent` on: an older one with this id is another message's."""
     keys = {key for fact in facts for key in fact.keys}
-    known = _parts_with(keys, connector_ids, since=since, until=until, sent=sent)
+    known = _parts_with(keys, connector_ids, since=since, sent=sent)
     found = {}
     for fact in facts:
         key = next((key for key in fact.keys if key in known), None)
@@ -88,26 +88,43 @@ def _match_of(best: _Candidate, candidates: Sequence[_Candidate]) -> Match:
 
 
 def _parts_with(
-    keys: Collection[str], connector_ids: Sequence[int], *, since: datetime, until: datetime, sent: datetime
+    keys: Collection[str], connector_ids: Sequence[int], *, since: datetime, sent: datetime
 ) -> dict[str, list[_Candidate]]:
     known: dict[str, list[_Candidate]] = defaultdict(list)
     if not keys or not connector_ids:
         return known
     sql = dialect()
-    named, names = sql.any_of("p.provider_key", sorted(keys), "varchar")
-    carried, lines = sql.any_of("p.connector_id", connector_ids, "bigint")
-    low, high = _window(since, until)
+    carried, lines = sql.any_of("connector_id", connector_ids, "bigint")
+    found, params = sql.per_value(
+        sorted(keys), "varchar",
+        "SELECT provider_key, id, message_id, status FROM messaging_part WHERE provider_key = v_value "
+        # No upper end: with both the planner would rather read all ids between them, until it has statistics.
+        f"AND provider_key <> '' AND id >= %s AND {carried} AND submitted_at >= %s",
+        [sql.value(floor_at(since)), *lines, sql.value(sent)],
+    )  # fmt: skip
     with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT p.provider_key, p.id, m.id, p.status, m.sender, m.recipient FROM messaging_part p "
-            f"JOIN messaging_message m ON m.id = p.message_id AND m.id >= %s AND m.id < %s WHERE {named} AND {carried} "
-            "AND p.provider_key <> '' AND p.id >= %s AND p.id < %s AND p.submitted_at >= %s ORDER BY p.id",
-            [low, high, *names, *lines, low, high, sql.value(sent)],
-        )
-        for key, part_id, message_id, status, sender, recipient in cursor.fetchall():
-            part = _Candidate(sql.uuid(part_id), sql.uuid(message_id), status, sender, recipient)
-            known[key].append(part)
-    return known
+        cursor.execute(f"{found} ORDER BY id", params)
+        for key, part_id, message_id, status in cursor.fetchall():
+            known[key].append(_Candidate(sql.uuid(part_id), sql.uuid(message_id), status))
+    return _with_addresses(known)
+
+
+def _with_addresses(known: dict[str, list[_Candidate]]) -> dict[str, list[_Candidate]]:
+    """Where a provider used an id twice the addresses decide; else nobody looks at them."""
+    doubtful = {part.message_id for parts in known.values() if len(parts) > 1 for part in parts}
+    if not doubtful:
+        return known
+    sql = dialect()
+    among, ids = sql.any_of("id", sorted(doubtful))
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT id, sender, recipient FROM messaging_message WHERE {among}", ids)
+        addresses = {sql.uuid(key): (sender, recipient) for key, sender, recipient in cursor.fetchall()}
+    return {key: [_addressed(part, addresses) for part in parts] for key, parts in known.items()}
+
+
+def _addressed(part: _Candidate, addresses: Mapping[UUID, tuple[str, str]]) -> _Candidate:
+    sender, recipient = addresses.get(part.message_id, ("", ""))
+    return replace(part, sender=sender, recipient=recipient)
 
 
 def _best(candidates: Sequence[_Candidate], fact: Fact) -> _Candidate:

@@ -440,6 +440,7 @@ def test_a_text_that_cannot_be_kept_writes_nothing_of_itself_and_all_of_the_rest
 def test_a_stored_line_asks_for_its_recording_and_a_lost_hint_is_found(line, django_capture_on_commit_callbacks):
     with recorder() as jobs, django_capture_on_commit_callbacks(execute=True):
         batch = receipts.store(line.connector_id, line.bind_no, [receipt("1")])
+        receipts.ask([batch])
     assert [(job, arguments) for job, arguments in jobs] == [(RECORD, {"ids": [batch.hex]})]
     assert sweep.pending_line_batches() == []
     LineBatch.objects.update(received_at=now() - timedelta(seconds=6))

@@ -19,6 +19,7 @@ from smpp.receipts import (
     normalise_id,
     read_receipt,
     receipt_text,
+    scanner,
     write_receipt,
 )
 
@@ -288,3 +289,14 @@ def test_an_id_is_normalised_by_rule_and_left_alone_when_it_does_not_fit(value, 
 def test_an_unknown_rule_is_refused():
     with pytest.raises(ValueError, match="upper"):
         normalise_id("1", "upper")
+
+
+_WORD = st.text(alphabet="abcDEF0123-", min_size=1, max_size=9)
+_NUMBER = st.text(alphabet="0123456789", min_size=1, max_size=12)
+
+
+@given(_WORD, _NUMBER, _NUMBER, st.sampled_from(["DELIVRD", "undeliv"]), _WORD, st.text(max_size=30))
+def test_what_is_read_at_once_is_what_a_search_would_find(word, number, date, stat, err, text):
+    usual = f"id:{word} sub:{number} dlvrd:001 submit date:{date} done date:{date} stat:{stat} err:{err} text:{text}"
+    for form in (usual, usual.replace("text:", "Text:"), usual + " stat:EXPIRED id:7", usual.replace("sub:", "sub: ")):
+        assert scanner.scan(form) == scanner.search(form)

@@ -26,7 +26,7 @@ from routing.models import MtRoute, ProfileAssignment, RouteConnector, RoutingPr
 PASSWORD = "s3cret-Pa55"
 SMPP_PASSWORD = "Pa55word"
 NUMBER = "971501234567"
-_SNAPSHOT_MODULES = ("accounts.snapshot", "connectors.snapshot", "routing.snapshot")
+_SNAPSHOT_MODULES = ("accounts.snapshot", "connectors.snapshot", "messaging.signers", "routing.snapshot")
 _numbers = itertools.count(1)
 
 

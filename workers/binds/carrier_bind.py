@@ -15,6 +15,7 @@ from workers.binds.claiming import Claimer
 from workers.binds.feeder import Feeder
 from workers.binds.flights import Flights
 from workers.binds.lanes import Lanes
+from workers.binds.line_hints import LineHints
 from workers.binds.link_keeper import LinkKeeper
 from workers.binds.pace import Pace
 from workers.binds.ready import Ready
@@ -44,10 +45,11 @@ class CarrierBind:
         pace: Pace,
         database: DatabaseThreads,
         lease_database: DatabaseThreads,
+        line_hints: LineHints,
     ) -> None:
         self.view, self.bind_no, self.report = view, bind_no, Report()
         self._results = ResultRecorder(database, connector_id=view.id, bind_no=bind_no)
-        self._lines = LineRecorder(database, connector_id=view.id, bind_no=bind_no)
+        self._lines = LineRecorder(database, line_hints, connector_id=view.id, bind_no=bind_no)
         self._tenure = Tenure(
             lease_database, connector_id=view.id, bind_no=bind_no, owner=owner, on_change=self._on_lease
         )

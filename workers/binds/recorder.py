@@ -21,6 +21,7 @@ from smpp.constants import CommandStatus
 from smpp.errors import PduError
 from smpp.pdu import DataSm, DeliverSm
 from workers.binds.background import lasting
+from workers.binds.line_hints import LineHints
 from workers.database import DatabaseThreads
 from workers.turns import Turns
 
@@ -108,8 +109,9 @@ class _Stored:
 class LineRecorder:
     """Stores deliver_sm and data_sm of one bind, then answers them on the session over which they came."""
 
-    def __init__(self, database: DatabaseThreads, *, connector_id: int, bind_no: int) -> None:
-        self._database, self._connector_id, self._bind_no = database, connector_id, bind_no
+    def __init__(self, database: DatabaseThreads, hints: LineHints, *, connector_id: int, bind_no: int) -> None:
+        self._database, self._hints = database, hints
+        self._connector_id, self._bind_no = connector_id, bind_no
         self._lines: deque[_Stored] = deque()
         self._wake, self._turns = asyncio.Event(), Turns(GATHER_LINES)
         self._closing = False
@@ -163,8 +165,9 @@ class LineRecorder:
 
     async def _stored(self, frames: list[bytes]) -> bool:
         try:
-            await self._database.run(receipts.store, self._connector_id, self._bind_no, frames)
+            stored = await self._database.run(receipts.store, self._connector_id, self._bind_no, frames)
         except Exception as error:  # any fault of the store: not stored means not acknowledged
             log.warning("lines_not_stored", connector=self._connector_id, count=len(frames), error=repr(error))
             return False
+        self._hints.add(stored)
         return True

@@ -16,6 +16,7 @@ from workers.binds import report
 from workers.binds.carrier_bind import CarrierBind
 from workers.binds.hints import Settle
 from workers.binds.lanes import Body, Lanes
+from workers.binds.line_hints import LineHints
 from workers.binds.pace import Pace
 from workers.database import DatabaseThreads
 
@@ -26,7 +27,13 @@ class ConnectorRunner:
     """Runs `view.binds` binds until `stop`."""
 
     def __init__(
-        self, view: ConnectorView, owner: str, *, database: DatabaseThreads, lease_database: DatabaseThreads
+        self,
+        view: ConnectorView,
+        owner: str,
+        *,
+        database: DatabaseThreads,
+        lease_database: DatabaseThreads,
+        line_hints: LineHints,
     ) -> None:
         self.view, self._owner = view, owner
         self.lanes = Lanes()
@@ -34,7 +41,7 @@ class ConnectorRunner:
         self.binds = [
             CarrierBind(
                 view, number, owner=owner, lanes=self.lanes, pace=self.pace, database=database,
-                lease_database=lease_database,
+                lease_database=lease_database, line_hints=line_hints,
             )
             for number in range(1, view.binds + 1)
         ]  # fmt: skip

@@ -1,6 +1,7 @@
 """The bind worker: serves every started SMPP connector, follows changes of settings, reports, stops in order."""
 
 import asyncio
+import contextlib
 import os
 import socket
 from collections import defaultdict
@@ -9,6 +10,7 @@ from uuid import UUID
 
 import structlog
 from django.conf import settings
+from django.db import DatabaseError
 
 from common import alive
 from common.queues import Lane, submit_queue
@@ -17,6 +19,7 @@ from connectors.snapshot import ConnectorView, connectors
 from workers.binds import report
 from workers.binds.background import end, lasting, within
 from workers.binds.hints import HintConsumer, Settle
+from workers.binds.line_hints import LineHints
 from workers.binds.runner import ConnectorRunner
 from workers.binds.table import Place, lanes_with_rows
 from workers.database import DatabaseThreads
@@ -46,6 +49,7 @@ class BindService:
         self._database = DatabaseThreads(settings.BINDS_DATABASE_THREADS)
         # Renewals must not wait behind claims and results: a lease that ends takes its session down.
         self._lease_database = DatabaseThreads(1)
+        self._line_hints = LineHints(self._database)
         self._hints = HintConsumer(settings.BROKER_URL, self._on_body)
         self._hints.start()
         tasks = [
@@ -53,6 +57,7 @@ class BindService:
             lasting(self._listen_for_ever, "bind queues"),
             lasting(self._look_for_ever, "bind table"),
             lasting(self._report_for_ever, "bind reports"),
+            lasting(self._line_hints.run, "line hints"),
         ]
         try:
             await self._stop.wait()
@@ -92,8 +97,9 @@ class BindService:
         for connector_id, view in wanted.items():
             if connector_id not in self._runners and connector_id not in self._leaving:
                 self._runners[connector_id] = ConnectorRunner(
-                    view, self._owner, database=self._database, lease_database=self._lease_database
-                )
+                    view, self._owner, database=self._database, lease_database=self._lease_database,
+                    line_hints=self._line_hints,
+                )  # fmt: skip
                 log.info("connector_started", connector=view.name, binds=view.binds)
 
     def _serves(self, view: ConnectorView) -> bool:
@@ -186,6 +192,8 @@ class BindService:
         for connector_id in list(self._runners):
             self._drop(connector_id)
         await asyncio.gather(*self._leaving.values(), return_exceptions=True)
+        with contextlib.suppress(DatabaseError):  # the sweep finds what nobody asked for
+            await self._line_hints.give()
         for close in (self._hints.close, self._database.close, self._lease_database.close):
             await self._loop.run_in_executor(None, close)
 

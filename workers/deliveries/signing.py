@@ -1,6 +1,5 @@
 """Headers of a webhook: Standard Webhooks (https://www.standardwebhooks.com)."""
 
-import hashlib
 import hmac
 from base64 import b64decode, b64encode
 from collections.abc import Mapping
@@ -29,4 +28,4 @@ def _keys(secret: str) -> tuple[bytes, ...]:
 
 
 def _sign(key: bytes, content: bytes) -> str:
-    return f"v1,{b64encode(hmac.digest(key, content, hashlib.sha256)).decode()}"
+    return f"v1,{b64encode(hmac.digest(key, content, 'sha256')).decode()}"
