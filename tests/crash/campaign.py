@@ -5,6 +5,7 @@ import random
 import subprocess
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,10 +15,12 @@ from tests.crash import checker, report
 from tests.crash.evidence import gather
 from tests.crash.faults import Fault
 from tests.crash.nemesis import OVERLAP, Nemesis, Struck, plan
+from tests.crash.poison import RUNS
 from tests.crash.world import CREDITS, POOR_CREDITS, RATE, World, world
 
 CALM_SECONDS = 300.0  # for everything under way to end (reliability P1)
 WARM_UP = 3.0
+POISON_RUNS = 4  # of one bad task before it is given up
 
 
 @dataclass(slots=True, kw_only=True)
@@ -100,12 +103,21 @@ def _own_audit(stage: World, place: Path) -> list[checker.Figure]:
     except subprocess.CalledProcessError as error:
         findings = max(1, len(error.stdout.splitlines()) - 1)
         (place / "audit.txt").write_text(error.stdout + error.stderr)
+    runs = _poison_runs(place / "var" / RUNS)
     return [
+        checker.Figure(
+            "runs_of_one_poison", max(runs.values(), default=0), len(runs), POISON_RUNS, meaning="before it ended"
+        ),
         checker.Figure("own_audit_findings", findings, counters["committed"], 0, meaning="of manage.py audit_ledger"),
         checker.Figure("own_ledger_diff", counters["ledger_diff"], counters["committed"], 0, meaning="of its counters"),
         checker.Figure("unpublished", counters["unpublished"], counters["parts"], 0, meaning="hints that nobody got"),
         checker.Figure("orphan_receipts", counters["orphan_receipts"], counters["parts"], 0, meaning="without a part"),
     ]
+
+
+def _poison_runs(file: Path) -> Counter[str]:
+    """How often each poison task ran."""
+    return Counter(file.read_text().split()) if file.exists() else Counter()
 
 
 def _tell(struck: Struck) -> None:

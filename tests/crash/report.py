@@ -18,6 +18,7 @@ from tests.crash.faults import TARGET_SECONDS
 from tests.support.embedded import ROOT
 
 Report = dict[str, Any]
+WORST = ("ambiguous_of_one_fault", "runs_of_one_poison")  # joined by the worst, not by the sum
 TIMES = ("recovered", "acknowledged", "told", "caught_up", "silence")
 
 
@@ -138,7 +139,7 @@ def _added(lists: Sequence[Sequence[Mapping[str, Any]]]) -> list[dict[str, Any]]
 def _plus(name: str, one: Any, other: Any) -> Any:
     if isinstance(one, str):
         return str(Decimal(one) + Decimal(other))
-    return max(one, other) if name == "ambiguous_of_one_fault" else one + other
+    return max(one, other) if name in WORST else one + other
 
 
 def _added_load(loads: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
