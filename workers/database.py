@@ -66,7 +66,7 @@ def renew_connections() -> None:
     connection = connections["default"]
     recent = time.monotonic() - getattr(_last_use, "at", float("-inf")) < TRUSTED
     if recent and not getattr(connection.connection, "closed", False):
-        connection.health_check_done = True
+        connection.health_check_done = True  # type: ignore[attr-defined]  # unknown to django-stubs
 
 
 def connections_used() -> None:
