@@ -29,17 +29,18 @@ WINDOW = 100  # of the connector
 READY_SECONDS = 120
 POISON = "tests.crash.poison"  # the tasks that kill, raise and never end
 
+# Limits far above the load, so that they are counted in Redis and never reached.
 _PROVISION = """
 connectors:
   - {{name: smpp1, kind: smpp, host: 127.0.0.1, port: {carrier}, system_id: gw, password: pw, bind: transceiver,
-     binds: 1, window: {window}, tps: 0, cost: "0.0100"}}
+     binds: 1, window: {window}, tps: 300, cost: "0.0100"}}
 routing_profiles:
   - {{name: default, default: true, sender: INFO, routes: [{{prefix: "", connectors: [smpp1], rate: "{rate}"}}]}}
 accounts:
   - {{name: crash, billing_mode: rate, credits: "{credits}", routing_profile: default, api_clients: [
-      {{username: crash_api, password: generate, api_key: "{key}", rate_limit: 0, dlr_url: "{sink}"}}]}}
+      {{username: crash_api, password: generate, api_key: "{key}", rate_limit: 500, dlr_url: "{sink}"}}]}}
   - {{name: poor, billing_mode: rate, credits: "{poor_credits}", routing_profile: default, api_clients: [
-      {{username: poor_api, password: generate, api_key: "{poor_key}", rate_limit: 0, dlr_url: "{sink}"}}]}}
+      {{username: poor_api, password: generate, api_key: "{poor_key}", rate_limit: 500, dlr_url: "{sink}"}}]}}
 """
 
 
