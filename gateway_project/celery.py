@@ -12,7 +12,7 @@ from celery.signals import (
     worker_ready,
     worker_shutdown,
 )
-from kombu import Queue
+from kombu import Connection, Queue
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "gateway_project.settings")
 # Django's checks import every page and its libraries; migrate and check have run them before a worker starts.
@@ -30,6 +30,15 @@ from common.queues import Work, work_queue  # noqa: E402
 from workers.beat import schedule  # noqa: E402
 from workers.database import connections_used, renew_connections  # noqa: E402
 from workers.deliveries import process as deliveries  # noqa: E402
+
+
+class SteadyConnection(Connection):
+    """Asks for a broker that is away every second: kombu's own wait grows to 30 s, and by as much we would be late."""
+
+    def ensure_connection(self, *args: Any, **options: Any) -> Any:
+        """See kombu."""
+        return super().ensure_connection(*args, interval_start=1, interval_step=0, interval_max=1, **options)
+
 
 app = Celery("gateway")
 QUEUES: list[Queue] = [durable_queue(work_queue(work)) for work in Work]
@@ -75,6 +84,7 @@ app.conf.update(
     # more than most tasks. So it never does, and `_renew_connections` does what Django does around a request.
     CELERY_DB_REUSE_MAX=2**62,
 )
+app.amqp.Connection = SteadyConnection
 
 
 @task_prerun.connect

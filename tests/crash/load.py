@@ -83,12 +83,14 @@ class Load:
         self._run(self._finish(), timeout=400)
 
     def stop(self) -> None:
-        """Hang up; the journals are complete."""
-        self._run(self._close())
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join(10)
-        self._senders_journal.close()
-        self._told_journal.close()
+        """Hang up, also in the middle of sending; the journals are complete."""
+        try:
+            self._run(self._close())
+        finally:
+            self._loop.call_soon_threadsafe(self._loop.stop)
+            self._thread.join(10)
+            self._senders_journal.close()
+            self._told_journal.close()
 
     def _run(self, deed: Coroutine[Any, Any, Any], timeout: float = 30) -> Any:
         return asyncio.run_coroutine_threadsafe(deed, self._loop).result(timeout)
@@ -115,6 +117,10 @@ class Load:
             await asyncio.wait(self._tasks)
 
     async def _close(self) -> None:
+        left = [*self._tasks, *([self._pump] if self._pump is not None else [])]
+        for task in left:
+            task.cancel()
+        await asyncio.gather(*left, return_exceptions=True)
         for sender in (self._customer, self._poor, self._stranger):
             await sender.close()
         await self._sink.stop()

@@ -1,5 +1,6 @@
 """Celery keeps a worker's database connection between tasks, and drops one that is broken or too old."""
 
+import socket
 import time
 
 import pytest
@@ -60,3 +61,24 @@ def test_one_that_the_server_ended_is_renewed_before_the_next_task(monkeypatch):
         cursor.execute("SELECT 1")
         assert cursor.fetchone() == (1,)
     assert connection.connection is not held
+
+
+class Enough(Exception):
+    """Three tries have shown it."""
+
+
+def test_a_broker_that_is_away_is_asked_every_second_however_long_it_is_away():
+    waits = []
+
+    def failed(_, wait):
+        waits.append(wait)
+        if len(waits) == 3:
+            raise Enough
+
+    with socket.socket() as nobody, app.connection_for_read() as connection:
+        nobody.bind(("127.0.0.1", 0))  # taken, and nobody listens
+        away = app.connection_for_read(url=f"amqp://guest:guest@127.0.0.1:{nobody.getsockname()[1]}//")
+        assert type(away) is type(connection)
+        with pytest.raises(Enough):
+            away.ensure_connection(failed, None, callback=None)
+    assert waits == [1, 1, 1]
