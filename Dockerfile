@@ -20,7 +20,7 @@ RUN DATABASE_URL=postgres://build/build BROKER_URL=amqp://build CACHE_URL=redis:
  && install -d -o gateway -g gateway /var/lib/gateway
 USER gateway
 ENV GATEWAY_VAR=/var/lib/gateway
-EXPOSE 8080
+EXPOSE 8080 2775 3550
 CMD ["gunicorn", "gateway_project.asgi:application", "-k", "common.http_server.Worker", \
      "--bind", "0.0.0.0:8080", "--workers", "2", "--no-control-socket", "--max-requests", "0", \
      "--forwarded-allow-ips=", "--worker-tmp-dir", "/dev/shm"]

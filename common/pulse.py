@@ -27,18 +27,19 @@ class Pulse:
         self._stopping = threading.Event()
         self._asked: float | None = None  # since when we wait for an answer
         self._failed = False
+        self._before = Listening.silent
         self._thread = threading.Thread(target=self._run, name="database-pulse", daemon=True)
 
     def start(self) -> None:
         """Begin to ask. From now on statements of this process end when the database is silent."""
-        Listening.silent = staticmethod(self.silent)
+        self._before, Listening.silent = Listening.silent, staticmethod(self.silent)
         self._thread.start()
 
     def stop(self) -> None:
         """Ask no more; does not wait for a server that is frozen."""
         self._stopping.set()
         self._thread.join(1.0)
-        Listening.silent = staticmethod(_never)
+        Listening.silent = staticmethod(self._before)  # in the embedded run: of the part that started before us
 
     def silent(self) -> bool:
         """Whether the last question failed, or has waited too long for its answer."""
@@ -66,10 +67,6 @@ class Pulse:
                 log.warning("database_answers_again", seconds=round(monotonic() - self._asked, 1))
             self._failed = False
         self._asked = None
-
-
-def _never() -> bool:
-    return False
 
 
 def _question() -> None:

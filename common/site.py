@@ -62,11 +62,11 @@ class Snapshot(Generic[T]):
         self._value: T | None = None
         self._versions: tuple[int, ...] = ()
         self._checked = float("-inf")
-        self._kept = False
+        self._keepers = 0  # in the embedded run several parts keep the same snapshot
 
     def get(self) -> T:
         """The present value; raises what the database raises only when there is no value yet."""
-        if self._kept and self._value is not None:
+        if self._keepers and self._value is not None:
             return self._value
         if self._value is None or time.monotonic() - self._checked > self._max_age:
             self._refresh()
@@ -84,7 +84,7 @@ class Snapshot(Generic[T]):
         For processes with an event loop, where Django refuses to ask the database. The value is there on return.
         """
         self.get()
-        self._kept = True
+        self._keepers += 1
         keeper = threading.Thread(target=self._keep, args=(stop,), name="snapshot-keeper", daemon=True)
         keeper.start()
         return keeper
@@ -99,7 +99,7 @@ class Snapshot(Generic[T]):
                     self._load()
             except Exception:  # a value that cannot be built must not end the looking
                 log.exception("the snapshot of %s stays as it is", ", ".join(self._topics))
-        self._kept = False
+        self._keepers -= 1
         connection.close()
 
     def _refresh(self) -> None:

@@ -49,6 +49,7 @@ class Handed:
     wait: float = 0.0
     status: int | None = None  # command_status of the answer, None without one
     error: str = ""
+    tried: bool = True
 
 
 def wait_after(tries: int) -> float:
@@ -141,7 +142,7 @@ def _result(result: Handed, now: datetime) -> tuple[Any, ...]:
     pending = result.state == Delivery.State.PENDING
     following = now + timedelta(seconds=result.wait) if pending and result.wait else None
     code = result.status if result.status is not None and result.status <= _LARGEST_CODE else None
-    tries = min(result.held.tries + 1, _LARGEST_CODE)
+    tries = min(result.held.tries + result.tried, _LARGEST_CODE)
     done = None if pending else now
     return result.held.id, result.held.token, str(result.state), following, tries, code, result.error[:200], done
 

@@ -23,6 +23,7 @@ from common.queues import Work
 from workers.binds.service import BindService
 from workers.deliveries import process as deliveries
 from workers.simulator import SimulatorConfig, SimulatorThread
+from workers.smpp_server.service import SmppService
 
 log = structlog.get_logger(__name__)
 
@@ -71,6 +72,41 @@ class Binds:
         await asyncio.sleep(0)
         self._ready.set()
         await running
+
+
+class SmppServer:
+    """The SMPP server for customers on an event loop of its own."""
+
+    def __init__(self) -> None:
+        self._service: SmppService | None = None
+        self._failed: OSError | None = None
+        self._thread = threading.Thread(target=self._run, name="smpp", daemon=True)
+        self._made = threading.Event()
+
+    def start(self) -> None:
+        """Start listening; raises OSError for a taken port."""
+        self._thread.start()
+        self._made.wait(START_LIMIT)
+        if self._failed is not None:
+            raise self._failed
+
+    def stop(self) -> None:
+        """Answer what is under way, unbind, end."""
+        if self._service is not None and self._thread.is_alive():
+            self._service.stop()
+            self._thread.join(STOP_LIMIT)
+
+    def _run(self) -> None:
+        uvloop.run(self._serve())
+
+    async def _serve(self) -> None:
+        self._service = SmppService(on_ready=self._made.set)
+        try:
+            await self._service.run()
+        except OSError as error:
+            self._failed = error
+        finally:
+            self._made.set()
 
 
 class CeleryWorker:
@@ -167,6 +203,7 @@ def parts(app: Celery, application: Any, sock: Any, *, simulator: bool) -> list[
         smsc = SimulatorThread(SimulatorConfig(host=settings.GATEWAY_BIND, port=settings.GATEWAY_SIMULATOR_PORT))
         found.append(Part("simulator", smsc.start, smsc.stop))
     binds, celery_worker, beat, web = Binds(), CeleryWorker(app), Beat(app), Web(application, sock)
+    smpp = SmppServer()
     found += [
         Part("publisher", lambda: None, bus.close),
         Part("process number", process_number.start, process_number.stop),
@@ -174,6 +211,7 @@ def parts(app: Celery, application: Any, sock: Any, *, simulator: bool) -> list[
         Part("tasks", celery_worker.start, celery_worker.stop),
         Part("binds", binds.start, binds.stop),
         Part("beat", beat.start, beat.stop),
+        Part("smpp", smpp.start, smpp.stop),
         Part("web", web.start, web.stop),
     ]
     return found

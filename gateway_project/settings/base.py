@@ -76,7 +76,7 @@ PAGES = {
     "unfold", "unfold.contrib.filters", "django.contrib.admin", "django.contrib.staticfiles", "rest_framework",
     "django_filters", "drf_spectacular", "drf_spectacular_sidecar", "api", "portal",
 }  # fmt: skip
-if Path(sys.argv[0]).name == "celery" or sys.argv[1:2] == ["run_binds"]:
+if Path(sys.argv[0]).name == "celery" or sys.argv[1:2] in (["run_binds"], ["run_smpp_server"]):
     INSTALLED_APPS = [name for name in INSTALLED_APPS if name not in PAGES]
 
 MIDDLEWARE = [

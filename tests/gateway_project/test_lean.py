@@ -19,10 +19,13 @@ BINDS = (
     "os.environ['DJANGO_SETTINGS_MODULE'] = 'gateway_project.settings'; import django; django.setup(); "
     "import workers.management.commands.run_binds as made; assert made.Command.requires_system_checks == []; "
 )
+SMPP = BINDS.replace("run_binds", "run_smpp_server")
 CLOCK = "import workers.clock; assert 'celery' not in sys.modules and 'messaging.models' not in sys.modules; "
 
 
-@pytest.mark.parametrize("starts", [WORKER, BINDS, f"import sys; {CLOCK}"], ids=["worker", "binds", "clock"])
+@pytest.mark.parametrize(
+    "starts", [WORKER, BINDS, SMPP, f"import sys; {CLOCK}"], ids=["worker", "binds", "smpp", "clock"]
+)
 def test_a_process_without_pages_does_not_load_them(starts):
     environment = {name: value for name, value in os.environ.items() if name != "DJANGO_SETTINGS_MODULE"}
     done = subprocess.run(

@@ -65,7 +65,7 @@ def test_every_variable_of_the_settings_is_explained(path):
 def test_a_variable_in_the_env_file_reaches_the_containers():
     passed = set(COMPOSE["x-gateway"]["environment"])
     # A container's own ports and directory are fixed; what leaves it is under `ports` and `volumes`.
-    fixed = {"GATEWAY_VAR", "GATEWAY_HTTP_PORT", "GATEWAY_SMPP_PORT", "GATEWAY_SIMULATOR_PORT"}
+    fixed = {"GATEWAY_VAR", "GATEWAY_HTTP_PORT", "GATEWAY_SMPP_PORT", "GATEWAY_SMPPS_PORT", "GATEWAY_SIMULATOR_PORT"}
     wanted = set().union(*(read_by(path) for path in SETTINGS)) - fixed
     assert wanted and wanted <= passed
 
@@ -91,9 +91,9 @@ def test_our_image_does_not_run_as_root():
 
 
 @pytest.mark.parametrize("name", SERVICES)
-def test_only_the_web_is_reachable_from_other_machines(name):
+def test_only_web_and_smpp_server_are_reachable_from_other_machines(name):
     ports = SERVICES[name].get("ports", [])
-    assert name == "web" or all(port.startswith("127.0.0.1:") for port in ports)
+    assert name in ("web", "smpp") or all(port.startswith("127.0.0.1:") for port in ports)
 
 
 @pytest.mark.parametrize("name", ["web", "postgres", "rabbitmq", "redis"])

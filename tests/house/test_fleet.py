@@ -28,7 +28,7 @@ def test_a_message_travels_through_the_fleet_and_sigterm_ends_every_process_in_p
         said = fleet.log()
     assert [post["status"] for post in customer.of(sent)] == ["DELIVRD"]
     [ended] = re.findall(r"^ended: (.*)$", said, re.MULTILINE)
-    assert ended == "web 0, worker 0, deliveries 0, beat 0, binds 0"
+    assert ended == "web 0, worker 0, deliveries 0, beat 0, binds 0, smpp 0"
     assert status == 0
     # Nobody named a trusted proxy: whoever asks is who is connected.
     assert "203.0.113.9" not in said

@@ -16,7 +16,7 @@ from tests.support.waiting import wait_until
 from workers.simulator import SimulatorConfig, SimulatorThread
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
-NAMES = ("web", "worker", "deliveries", "beat", "binds")
+NAMES = ("web", "worker", "deliveries", "beat", "binds", "smpp")
 SERVICE, BINDS = 20, 30  # seconds; reliability P9 says 10 and 15, this machine may be shared
 
 

@@ -35,6 +35,7 @@ class Fleet:
             "GATEWAY_VAR": str(place),
             "GATEWAY_HTTP_PORT": str(self.port),
             "GATEWAY_SIMULATOR_PORT": str(self.simulator_port),
+            "GATEWAY_SMPP_PORT": str(free_port()),
             "OUTBOUND_HTTP_ALLOW": "127.0.0.0/8",
         }
         self.process: subprocess.Popen[bytes] | None = None

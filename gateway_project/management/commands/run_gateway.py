@@ -29,6 +29,7 @@ class Command(BaseCommand):
         for name in (signal.SIGTERM, signal.SIGINT):
             signal.signal(name, lambda *_: ended.set())
         web_socket = _listen(settings.GATEWAY_BIND, settings.GATEWAY_HTTP_PORT, "GATEWAY_HTTP_PORT")
+        _listen(settings.GATEWAY_BIND, settings.GATEWAY_SMPP_PORT, "GATEWAY_SMPP_PORT").close()
         self._own_simulator = not (options["no_demo"] or options["external_simulator"])
         if self._own_simulator:
             _listen(settings.GATEWAY_BIND, settings.GATEWAY_SIMULATOR_PORT, "GATEWAY_SIMULATOR_PORT").close()

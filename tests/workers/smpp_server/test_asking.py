@@ -1,0 +1,165 @@
+"""query_sm, cancel_sm and replace_sm on the client's own messages."""
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from messaging.models import Part
+from smpp.constants import CommandStatus as S
+from smpp.constants import MessageState
+from smpp.pdu import CancelSm, QuerySm, ReplaceSm, SubmitSm
+from smpp.times import parse_time
+from tests.support.cast import make_smpp_client
+from tests.workers.smpp_server.cast import NUMBER, Scene, bound, deliveries, scene
+
+pytestmark = pytest.mark.django_db(transaction=True)
+IN_AN_HOUR = "000000010000000R"
+
+
+def submit_sm(**fields) -> SubmitSm:
+    values = {"source_addr": "BANK", "source_addr_ton": 5, "destination_addr": NUMBER, "short_message": b"Hello"}
+    return SubmitSm(**{**values, "registered_delivery": 1, **fields})
+
+
+def conversation(found: Scene, *steps):
+    """Each step makes a PDU of the answers so far; returns all answers."""
+
+    async def talk():
+        esme = await bound(found)
+        answers = []
+        for step in steps:
+            answers.append(await esme.request(step(answers)))
+        await esme.close()
+        return answers
+
+    return asyncio.run(talk())
+
+
+@pytest.mark.parametrize("style", ["uuid", "dec", "hex"])
+def test_a_query_tells_the_state_under_the_id_that_was_given(style):
+    with scene(id_style=style) as found:
+        sent, told = conversation(
+            found, lambda _: submit_sm(), lambda answers: QuerySm(message_id=answers[0].message_id)
+        )
+        assert (told.status, told.message_id, told.message_state) == (0, sent.message_id, MessageState.ENROUTE)
+        assert told.final_date == ""
+
+
+def test_a_query_tells_when_it_ended():
+    with scene() as found:
+        *_, told = conversation(
+            found,
+            lambda _: submit_sm(schedule_delivery_time=IN_AN_HOUR),
+            lambda answers: CancelSm(message_id=answers[0].message_id, destination_addr=NUMBER),
+            lambda answers: QuerySm(message_id=answers[0].message_id),
+        )
+        assert told.message_state == MessageState.DELETED
+        ended = parse_time(told.final_date, now=datetime.now(UTC))
+        assert abs(ended - datetime.now(UTC)) < timedelta(seconds=20)
+
+
+@pytest.mark.parametrize("text", ["", "nonsense", "0" * 36, "123456789", "ffffffffffffffff", "9" * 30])
+def test_an_id_that_nobody_was_given_is_unknown(text):
+    with scene(id_style="dec") as found:
+        [told] = conversation(found, lambda _: QuerySm(message_id=text))
+        assert told.status == S.ESME_RINVMSGID
+
+
+def test_a_cancel_gives_the_money_back_and_tells_it_in_a_receipt():
+    with scene(credits=10) as found:
+        _, answer, again = conversation(
+            found,
+            lambda _: submit_sm(schedule_delivery_time=IN_AN_HOUR),
+            lambda answers: CancelSm(message_id=answers[0].message_id),
+            lambda answers: CancelSm(message_id=answers[0].message_id),
+        )
+        assert (answer.status, again.status) == (0, S.ESME_RCANCELFAIL)
+        assert (found.message.status, found.cast.balance) == ("CANCELLED", 10)
+        assert len(deliveries(found)) == 1
+
+
+def test_what_is_on_its_way_is_not_cancelled():
+    with scene(credits=10) as found:
+
+        async def talk():
+            esme = await bound(found)
+            sent = await esme.request(submit_sm())
+            await asyncio.to_thread(Part.objects.update, status="SUBMITTING")
+            answer = await esme.request(CancelSm(message_id=sent.message_id))
+            await esme.close()
+            return answer
+
+        assert asyncio.run(talk()).status == S.ESME_RCANCELFAIL
+        assert found.cast.balance == 9
+
+
+def test_a_cancel_without_id_calls_back_what_waits_between_two_addresses():
+    with scene(credits=10) as found:
+        *_, answer, none = conversation(
+            found,
+            lambda _: submit_sm(schedule_delivery_time=IN_AN_HOUR),
+            lambda _: submit_sm(schedule_delivery_time=IN_AN_HOUR),
+            lambda _: submit_sm(schedule_delivery_time=IN_AN_HOUR, source_addr="OTHER"),
+            lambda _: CancelSm(source_addr="BANK", source_addr_ton=5, destination_addr=NUMBER),
+            lambda _: CancelSm(source_addr="BANK", source_addr_ton=5, destination_addr=NUMBER),
+        )
+        assert (answer.status, none.status) == (0, S.ESME_RCANCELFAIL)
+        assert sorted(message.status for message in found.messages) == ["CANCELLED", "CANCELLED", "SCHEDULED"]
+
+
+def test_a_replace_changes_text_date_and_receipt_of_what_waits():
+    with scene() as found:
+        _, answer = conversation(
+            found,
+            lambda _: submit_sm(schedule_delivery_time=IN_AN_HOUR),
+            lambda answers: ReplaceSm(
+                message_id=answers[0].message_id,
+                short_message=b"Bye \x1b\x65",
+                schedule_delivery_time="000000020000000R",
+                registered_delivery=0,
+            ),
+        )
+        assert answer.status == 0
+        message = found.message
+        assert (message.content, message.dlr, message.esme["reg"]) == ("Bye €", False, 0)
+        part = Part.objects.get()
+        assert part.send_at == message.send_at
+        assert abs(part.send_at - datetime.now(UTC) - timedelta(hours=2)) < timedelta(seconds=20)
+
+
+@pytest.mark.parametrize(
+    ("fields", "status"),
+    [
+        ({"short_message": b"x" * 200}, S.ESME_RREPLACEFAIL),  # two parts: one was paid
+        ({"schedule_delivery_time": "nonsense of time"}, S.ESME_RINVSCHED),
+        ({"validity_period": "nonsense of time"}, S.ESME_RINVEXPIRY),
+        ({"sm_default_msg_id": 1}, S.ESME_RINVDFTMSGID),
+    ],
+)
+def test_a_replace_that_cannot_be_changes_nothing(fields, status):
+    with scene() as found:
+        _, answer = conversation(
+            found,
+            lambda _: submit_sm(schedule_delivery_time=IN_AN_HOUR),
+            lambda answers: ReplaceSm(message_id=answers[0].message_id, **fields),
+        )
+        assert answer.status == status and found.message.content == "Hello" and found.message.dlr
+
+
+@pytest.mark.parametrize("command", [QuerySm, CancelSm, ReplaceSm])
+def test_the_id_of_another_client_of_the_same_account_is_unknown(command):
+    with scene() as found:
+        sibling = found.joined_by(make_smpp_client(found.cast.account))
+
+        async def talk():
+            own = await bound(found)
+            sent = await own.request(submit_sm(schedule_delivery_time=IN_AN_HOUR))
+            other = await bound(Scene(found.server, found.cast, sibling))
+            answer = await other.request(command(message_id=sent.message_id))
+            await own.close()
+            await other.close()
+            return answer
+
+        assert asyncio.run(talk()).status == S.ESME_RINVMSGID
+        assert (found.message.status, found.message.content) == ("SCHEDULED", "Hello")

@@ -1,0 +1,7 @@
+"""The SMPP server: customers bind to us (spec/smpp.md, the server's side).
+
+A PDU's way: socket → `smpp.stream` → `client_session` (who, in which mode) → `submitting` (pure translation in
+`translating` and `reading`, then the batcher; the answer leaves after the commit), `asking` (query, cancel, replace)
+or `binding`. Receipts and texts come the other way: `mailbox` claims rows for the clients that are bound here and can
+receive, `receipts_out` writes them as PDUs. `door` and `registry` hold what is counted over all sessions.
+"""

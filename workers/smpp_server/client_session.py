@@ -1,0 +1,147 @@
+"""One connection of a customer: who it is, and which room deals with what it sends."""
+
+from datetime import datetime
+from typing import Any, Final
+from uuid import UUID
+
+import structlog
+
+from accounts.snapshot import SmppClientView, accounts
+from common.clock import utc_now
+from smpp.constants import CommandStatus
+from smpp.errors import FieldError, SessionError
+from smpp.events import Closed, CloseReason, Event, ProtocolFault, RequestReceived, ResponseReceived, ResponseTimeout
+from smpp.pdu import BIND_COMMANDS, CancelSm, DataSm, Pdu, QuerySm, ReplaceSm, SubmitMulti, SubmitSm
+from smpp.states import State
+from smpp.stream import Connection
+from workers.smpp_server import asking, binding, submitting
+from workers.smpp_server.shared import Shared
+
+log = structlog.get_logger(__name__)
+
+# Wrong PDUs are answered and the session goes on; one that sends nothing else is no SMPP client.
+WRONG_UNBOUND: Final = 10
+WRONG_BOUND: Final = 1_000
+_SUBMITS: Final = (SubmitSm, SubmitMulti, DataSm)
+_QUESTIONS: Final = (QuerySm, CancelSm, ReplaceSm)
+_RECEIVING: Final = (State.BOUND_RX, State.BOUND_TRX)
+
+
+class ClientSession:
+    """Joins a connection to the server's rooms; `client_id` is 0 until a bind has succeeded."""
+
+    __slots__ = (
+        "__weakref__",
+        "address",
+        "bind_id",
+        "client_id",
+        "connection",
+        "delivered",
+        "mode",
+        "password_hash",
+        "port",
+        "refused",
+        "shared",
+        "since",
+        "submitted",
+        "system_id",
+        "tls",
+        "wrong",
+    )
+
+    def __init__(self, shared: Shared, connection: Connection, *, tls: bool) -> None:
+        self.shared, self.connection, self.tls = shared, connection, tls
+        peer = connection.peername or ("", 0)
+        self.address, self.port = str(peer[0]), int(peer[1])
+        self.client_id, self.system_id, self.password_hash = 0, "", ""
+        self.mode = ""
+        self.bind_id: UUID | None = None
+        self.since: datetime = utc_now()
+        self.submitted = self.refused = self.delivered = self.wrong = 0
+        connection.on_events = self._on_events
+        connection.on_writable = self._on_writable
+
+    @property
+    def bound(self) -> bool:
+        """Whether a customer is known and the session goes on."""
+        return self.client_id != 0 and self.connection.session.bound
+
+    @property
+    def receives(self) -> bool:
+        """Whether receipts and texts may go out here now."""
+        return self.connection.session.state in _RECEIVING and not self.connection.session.unbinding
+
+    @property
+    def client(self) -> SmppClientView | None:
+        """The settings as they are now; None when the client is gone."""
+        return accounts().smpp(self.client_id)
+
+    def respond(self, response: Pdu) -> None:
+        """Answer, unless the customer has left meanwhile: what was done is done."""
+        if self.connection.closed:
+            return
+        try:
+            self.connection.respond(response)
+        except (SessionError, FieldError) as error:  # a defect of ours; the session must not go with it
+            log.error("smpp_answer_failed", system_id=self.system_id, error=str(error))
+
+    def refuse(self, pdu: Pdu, status: int, reason: str, **fields: Any) -> None:
+        """Answer with an error, and keep the reason for the customer's log."""
+        self.refused += 1
+        self.shared.refusals.note(
+            system_id=self.system_id or str(getattr(pdu, "system_id", ""))[:16],
+            address=self.address,
+            command=pdu.name,
+            status=status,
+            reason=reason,
+        )
+        self.respond(pdu.reply(status, **fields))
+
+    # -- what the connection tells ----------------------------------------------------------------
+
+    def _on_events(self, events: list[Event]) -> None:
+        submits: list[Pdu] = []
+        for event in events:
+            if isinstance(event, RequestReceived):
+                if isinstance(event.pdu, _SUBMITS):
+                    submits.append(event.pdu)
+                else:
+                    self._on_request(event.pdu)
+            elif isinstance(event, ResponseReceived | ResponseTimeout):
+                self.shared.postman.answered(self, event)
+            elif isinstance(event, ProtocolFault):
+                self._on_fault(event)
+            elif isinstance(event, Closed):
+                self._on_closed(event)
+        if submits:
+            submitting.take(self, submits)
+
+    def _on_request(self, pdu: Pdu) -> None:
+        if pdu.command_id in BIND_COMMANDS:
+            self.shared.spawn(binding.bind(self, pdu), "bind")
+        elif isinstance(pdu, _QUESTIONS):
+            self.shared.spawn(asking.answer(self, pdu), "question")
+        else:  # alert_notification and outbind have no answer, and nobody legal sends them to a server
+            self.refuse(pdu, CommandStatus.ESME_RINVCMDID, "not for a server")
+
+    def _on_fault(self, event: ProtocolFault) -> None:
+        """It is answered already; whoever sends nothing right is sent away."""
+        self.wrong += 1
+        self.refused += 1
+        self.shared.refusals.note(
+            system_id=self.system_id,
+            address=self.address,
+            command=f"0x{event.error.command_id:08x}",
+            status=event.error.command_status,
+            reason=str(event.error),
+        )
+        if self.wrong > (WRONG_BOUND if self.bound else WRONG_UNBOUND):
+            self.connection.close(CloseReason.FRAMING)
+
+    def _on_closed(self, event: Closed) -> None:
+        self.shared.door.leave(self.address, bound=self.client_id != 0)
+        if self.client_id:
+            binding.ended(self, event)
+
+    def _on_writable(self) -> None:
+        self.shared.postman.wake(self.client_id)

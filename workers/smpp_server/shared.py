@@ -1,0 +1,55 @@
+"""What all sessions of a server have in common."""
+
+import asyncio
+from collections.abc import Coroutine
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import structlog
+
+from accounts.credentials import BindGate
+from common.seats import Seats
+from messaging.batcher import IntakeBatcher
+from workers.database import DatabaseThreads
+from workers.smpp_server.door import Door
+from workers.smpp_server.register import Refusals, Register
+
+if TYPE_CHECKING:
+    from workers.smpp_server.binds_table import BindsTable
+    from workers.smpp_server.mailbox import Postman
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(slots=True)
+class Shared:
+    """`name` is host:process; `stopping`: nothing new is taken."""
+
+    name: str
+    database: DatabaseThreads
+    batcher: IntakeBatcher
+    gate: BindGate
+    seats: Seats
+    door: Door
+    binds_table: "BindsTable"
+    postman: "Postman"
+    register: Register = field(default_factory=Register)
+    refusals: Refusals = field(default_factory=Refusals)
+    stopping: bool = False
+    _tasks: set[asyncio.Task[None]] = field(default_factory=set)
+
+    def spawn(self, work: Coroutine[Any, Any, None], name: str) -> None:
+        """Run a short piece of work beside the sessions; what it raises is logged."""
+        task = asyncio.create_task(work, name=name)
+        self._tasks.add(task)
+        task.add_done_callback(self._done)
+
+    async def settle(self) -> None:
+        """Wait for what was begun by `spawn`."""
+        while self._tasks:
+            await asyncio.wait(set(self._tasks))
+
+    def _done(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and task.exception() is not None:
+            log.error("smpp_work_failed", work=task.get_name(), exc_info=task.exception())
