@@ -129,6 +129,8 @@ def _added(lists: Sequence[Sequence[Mapping[str, Any]]]) -> list[dict[str, Any]]
         if known is None:
             found[figure["name"]] = {**figure, "examples": list(figure["examples"])}
             continue
+        if known["meaning"] != figure["meaning"]:  # it names amounts of one run
+            known["meaning"] = ""
         known["count"] = _plus(figure["name"], known["count"], figure["count"])
         known["of"] += figure["of"]
         known["holds"] = known["holds"] and figure["holds"]

@@ -162,7 +162,7 @@ POINTS = {
 def kinds() -> list[Kill | CrashAt | Pause | Second | Cut]:
     """Every kind of this room."""
     found: list[Kill | CrashAt | Pause | Second | Cut] = []
-    found += [Kill(name) for name in ("web", "worker", "deliveries", "beat", "binds")]
+    found += [Kill(name) for name in environ.parse_procfile((ROOT / "Procfile").read_text()).processes]
     found += [Kill(name, child=True) for name in ("web", "worker")]
     found += [CrashAt(point, process) for point, process in POINTS.items()]
     found += [Pause(name) for name in ("web", "worker", "deliveries", "binds")]
