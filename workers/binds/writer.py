@@ -79,4 +79,4 @@ class Writer:
         self._report.submitted += 1
         self._report.last_submit = now
         if crash.armed:
-            asyncio.get_running_loop().call_later(ON_THE_WIRE, crash.point, "written")
+            asyncio.get_running_loop().call_later(ON_THE_WIRE, lambda: crash.point("written"))
