@@ -140,7 +140,8 @@ class Postman:
     async def _run(self) -> None:
         while True:
             clients = self._register.receiving_clients()
-            await within(self._bell, max(LOOK_EVERY, len(clients) / CLIENTS_A_LOOK))
+            nobody = not (clients or self._boxes)  # the bell tells of the first bind
+            await within(self._bell, None if nobody else max(LOOK_EVERY, len(clients) / CLIENTS_A_LOOK))
             self._bell.clear()
             await self._turn()
 
