@@ -4,7 +4,7 @@ A charge covers many messages of one account in one line of the ledger, a refund
 either wholly written (balance, ledger, spending) or not at all.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import TypeVar
@@ -56,17 +56,18 @@ class Refund:
     why: str
 
 
-def charge(charges: Sequence[Charge]) -> set[int]:
+def charge(charges: Sequence[Charge], *, capped: Collection[int] | None = None) -> set[int]:
     """Take the amounts from the wallets and write the ledger; all charges of an account or none of them.
 
     Returns the account ids that did not fit: credits or a client's spending cap were short, nothing was written
     for these. Amounts of 0 write nothing. Raises ValueError on an amount that is negative or finer than
-    1/10,000. Needs an open transaction.
+    1/10,000. Needs an open transaction. `capped`: the clients that may have a spending cap, None: any may.
     """
     due = [(item, units) for item in charges if (units := _units(item.amount))]
-    room = spending.lock_room({item.client_id for item, _ in due if item.client_id is not None})
-    capped = _over_cap(due, room)
-    totals = _sum((item.account_id, units) for item, units in due if item.account_id not in capped)
+    clients = {item.client_id for item, _ in due if item.client_id is not None}
+    room = spending.lock_room(clients if capped is None else clients.intersection(capped))
+    over = _over_cap(due, room)
+    totals = _sum((item.account_id, units) for item, units in due if item.account_id not in over)
     after = wallets.take(totals)
     taken = [(item, units) for item, units in due if item.account_id in after]
     before = {account_id: balance + totals[account_id] for account_id, balance in after.items()}

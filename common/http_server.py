@@ -133,7 +133,8 @@ def _refusal(status: str, code: Code, text: str, more: str = "") -> bytes:
 class Worker(UvicornWorker):
     """gunicorn's worker with these connections: `gunicorn -k common.http_server.Worker`."""
 
-    CONFIG_KWARGS: dict[str, Any] = {"loop": "uvloop", "http": Connection, "ws": "none"}
+    # Whom to believe is decided in one place: api.gate (TRUSTED_PROXIES); uvicorn would believe 127.0.0.1.
+    CONFIG_KWARGS: dict[str, Any] = {"loop": "uvloop", "http": Connection, "ws": "none", "proxy_headers": False}
 
     async def callback_notify(self) -> None:
         """Called by the event loop between its rounds."""

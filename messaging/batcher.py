@@ -26,7 +26,8 @@ log = structlog.get_logger(__name__)
 LINE: Final = 2_000  # commands that may wait
 SHARE: Final = LINE // 2  # of one account: it may not fill the line for everybody
 BATCH: Final = 300  # commands in a transaction; measured: more gives nothing but latency
-IN_FLIGHT: Final = 2  # one commits while the other prepares
+IN_FLIGHT: Final = 2  # the second beside a slow one, or when a whole batch waits
+SLOW: Final = 0.1  # seconds in flight, after which a batch no longer keeps the line waiting
 PATIENCE: Final = 2.0  # seconds in line with nothing moving, then the caller is told so
 ANSWER: Final = 5.0  # seconds in a transaction; then it may still come true (reliability, design rule 1.3)
 PERHAPS: Final = "Perhaps accepted: repeat the request with the same Idempotency-Key"
@@ -150,7 +151,7 @@ class IntakeBatcher:
         """
         answer = await self.line_up(request)
         if isinstance(answer, Rejected | Unavailable):
-            raise answer
+            raise answer.with_traceback(None)  # one problem may be told to a whole line
         return answer
 
     def line_up(self, request: SubmitRequest) -> asyncio.Future[Answer]:
@@ -204,14 +205,22 @@ class IntakeBatcher:
     def _fly(self) -> None:
         """Start batches while there is something to take and a thread to do it."""
         suspect = self._intake.is_suspect
-        while self._line and self._in_flight(suspect=False) < IN_FLIGHT:
+        while self._line and self._may_fly():
             if not self._depart(self._line.take(lambda account: not suspect(account)), suspect=False):
                 break
-        if self._line and not self._in_flight(suspect=True):
+        if self._line and not self._flying(suspect=True):
             self._depart(self._line.take(suspect), suspect=True)
 
-    def _in_flight(self, *, suspect: bool) -> int:
-        return sum(flight.suspect is suspect for flight in self._flights.values())
+    def _may_fly(self) -> bool:
+        """One batch at a time while it is quick: a transaction of nine costs nearly as much as one of thirty."""
+        flights = self._flying(suspect=False)
+        if not flights:
+            return True
+        slow = time.monotonic() - flights[-1].departed > SLOW
+        return len(flights) < IN_FLIGHT and (slow or self._line.size >= BATCH)
+
+    def _flying(self, *, suspect: bool) -> list[Flight]:
+        return [flight for flight in self._flights.values() if flight.suspect is suspect]
 
     def _depart(self, batch: Sequence[Waiting], *, suspect: bool) -> bool:
         if not batch or self._executor is None:
@@ -249,6 +258,7 @@ class IntakeBatcher:
             if silent:
                 _tell_all(self._line.take_older(now), Unavailable())
             _tell_all(self._line.take_older(now - PATIENCE), Busy("busy"))
+            self._fly()  # beside a batch that has become slow
 
 
 def _tell_all(waiting: Sequence[Waiting], problem: Unavailable) -> None:

@@ -8,7 +8,6 @@ per distinct prefix length of the profile.
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import Any
 
 from common.errors import Code, Rejected
 
@@ -74,10 +73,6 @@ class Decision:
     rate: Decimal
     cost: Decimal
     why: tuple[str, ...]
-
-    def compact(self) -> dict[str, Any]:
-        """What a message keeps of it."""
-        return {"profile": self.profile_id, "route": self.route_id, "prefix": self.prefix, "hops": list(self.hops)}
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,9 +19,9 @@ def read_message(asked: Any) -> Draft:
         if name not in READERS:
             raise unknown(name)
     values = {}
-    for name, (keyword, read) in READERS.items():
-        given = asked.get(name)
+    for name, given in asked.items():
         if given is not None:
+            keyword, read = READERS[name]
             values[keyword] = read(name, given)
     return _checked(values)
 

@@ -1,6 +1,6 @@
 """One group commit: idempotency keys, messages, outbox, charge — all of it or nothing."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
@@ -47,6 +47,7 @@ class Plan:
     entries: list[Entry] = field(default_factory=list)
     outcomes: list[dict[int, Outcome]] = field(default_factory=list)
     charges: list[Charge] = field(default_factory=list)
+    capped: Collection[int] = ()
 
 
 class Batch:
@@ -163,6 +164,7 @@ class Batch:
                 plan.entries.append(entry)
                 written[index] = entry.accepted()
             plan.outcomes.append(written)
+        plan.capped = budget.capped
         plan.charges = [_charge(entry_ids[group], group, entries) for group, entries in ledger.items()]
         return plan
 
@@ -199,7 +201,7 @@ class Batch:
     def _take_money(self, plan: Plan) -> None:
         """Wallets come last: they are the rows that others wait for."""
         if plan.charges:
-            unfit = charging.charge(plan.charges)
+            unfit = charging.charge(plan.charges, capped=plan.capped)
             if unfit:
                 raise Unfit(unfit)
 

@@ -1,6 +1,6 @@
 """Who can pay: the prefix of each account's messages that its credits cover."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from decimal import Decimal
 
 from billing import charging, spending
@@ -17,7 +17,10 @@ class Budget:
     may not jump over it.
     """
 
-    def __init__(self, funds: Mapping[int, Decimal | None], caps: Mapping[int, Decimal]) -> None:
+    def __init__(
+        self, funds: Mapping[int, Decimal | None], caps: Mapping[int, Decimal], capped: Collection[int] = ()
+    ) -> None:
+        self.capped = capped  # clients that have a spending cap
         self._left = dict(funds)
         self._caps = dict(caps)
 
@@ -35,7 +38,7 @@ class Budget:
                     capped.add(command.api_client.id)
         caps = _caps(capped, locked=locked) if capped else {}
         funds = charging.lock_wallets(accounts) if locked else charging.funds(accounts)
-        return cls(funds, caps)
+        return cls(funds, caps, capped)
 
     def spend(self, message: Prepared) -> Rejected | None:
         """Take the message's price; the refusal when it does not fit."""

@@ -147,6 +147,6 @@ def test_the_explanation_of_a_refused_sender_ends_with_the_refusal():
     assert why[-1] == "Sender OTHER is not registered for this account"
 
 
-def test_the_compact_form_is_what_a_message_keeps():
+def test_a_decision_names_its_profile_route_prefix_and_hops():
     decision = decide(table(profile(1, route(3, "971", hop(7), hop(8)))), ask())
-    assert decision.compact() == {"profile": 1, "route": 3, "prefix": "971", "hops": [7, 8]}
+    assert (decision.profile_id, decision.route_id, decision.prefix, decision.hops) == (1, 3, "971", (7, 8))
