@@ -23,4 +23,4 @@ ENV GATEWAY_VAR=/var/lib/gateway
 EXPOSE 8080 2775 3550
 CMD ["gunicorn", "gateway_project.asgi:application", "-k", "common.http_server.Worker", \
      "--bind", "0.0.0.0:8080", "--workers", "2", "--no-control-socket", "--max-requests", "0", \
-     "--forwarded-allow-ips=", "--worker-tmp-dir", "/dev/shm"]
+     "--timeout", "60", "--forwarded-allow-ips=", "--worker-tmp-dir", "/dev/shm"]

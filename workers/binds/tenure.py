@@ -17,9 +17,9 @@ from workers.database import DatabaseThreads
 
 log = structlog.get_logger(__name__)
 
-LEASE_SECONDS = 15.0
+LEASE_SECONDS = 13.0  # with the asking and the bind itself, another host has taken over within 15 s
 LEASE_MARGIN = 3.0  # seconds before the end of the lease at which writing stops
-RENEW_EVERY = 5.0
+RENEW_EVERY = 4.0
 ASK_EVERY = 1.0  # seconds between tries for a lease that somebody else holds, or to reach the store
 
 

@@ -12,7 +12,7 @@ from tests.crash.faults import Details, Family, Skipped
 from tests.crash.world import World
 from tests.support.embedded import ROOT
 
-LEASE_SECONDS = 15.0  # of a bind: a sleeper must outlast it
+LEASE_SECONDS = 13.0  # of a bind: a sleeper must outlast it
 ORDER_SECONDS = 60.0  # within which a point of the code is passed under load
 
 
