@@ -9,7 +9,7 @@ range (`keyed`), and rows are matched by `rows` and `keyed` together, so that th
 """
 
 import json
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any, Protocol
@@ -56,7 +56,7 @@ def _quoted(value: Any) -> str:
     return f'"{text}"'
 
 
-_WRITERS = {
+_WRITERS: Mapping[str, Callable[[Any], str]] = {
     "uuid": _hex, "bigint": _decimal, "integer": _decimal, "smallint": _decimal,
     "varchar": _quoted, "text": _quoted, "timestamptz": _quoted, "boolean": str,
 }  # fmt: skip

@@ -3,10 +3,10 @@
 from collections.abc import Iterable
 from uuid import UUID
 
-from django.db import connection, transaction
+from django.db import transaction
 
 from common.clock import utc_now
-from common.sql import dialect
+from common.sql import dialect, hot
 from messaging import outbox
 
 
@@ -16,8 +16,8 @@ def announce(part_ids: Iterable[UUID]) -> None:
     if not ids:
         return
     sql = dialect()
-    among, values = sql.any_of("id", ids)
-    with connection.cursor() as cursor:
+    among, values = sql.keyed("id", ids)
+    with hot() as cursor:
         cursor.execute(f"SELECT connector_id, lane, id FROM messaging_part WHERE {among} ORDER BY id", values)
         rows = outbox.hints((connector, lane, sql.uuid(part_id)) for connector, lane, part_id in cursor.fetchall())
         outbox.insert(cursor, rows, utc_now())

@@ -14,7 +14,7 @@ from uuid import UUID
 from django.db import connection, transaction
 
 from common.crash import point
-from common.sql import dialect
+from common.sql import dialect, hot
 from common.transactions import retried
 from messaging import retry, status
 from messaging.announcing import announce
@@ -92,7 +92,8 @@ def _take(ids: Sequence[UUID], *, connector_id: int, lane: str, bind_no: int, fe
     if not ids:
         return []
     sql = dialect()
-    among, values = sql.any_of("id", ids)
+    among, values = sql.keyed("id", ids)
+    within, ends = sql.between("id", ids)
     # MATERIALIZED: as a plain subquery a plan may run LIMIT … SKIP LOCKED again for each row.
     statement = f"""
         WITH picked AS MATERIALIZED (
@@ -102,10 +103,10 @@ def _take(ids: Sequence[UUID], *, connector_id: int, lane: str, bind_no: int, fe
             ORDER BY id LIMIT %s {sql.skip_locked})
         UPDATE messaging_part
         SET status = 'SUBMITTING', bind_no = %s, fence = %s, claimed_at = {sql.now}, uncertain_until = NULL
-        FROM picked WHERE id = v_id AND {among} AND status = 'QUEUED'
+        WHERE {sql.found_by("id", "SELECT v_id FROM picked")} AND {within} AND status = 'QUEUED'
         RETURNING id, message_id, seq, attempts, expires_at, possible_duplicate"""
-    with connection.cursor() as cursor:
-        cursor.execute(statement, [*values, connector_id, lane, limit, bind_no, fence, *values])
+    with hot() as cursor:
+        cursor.execute(statement, [*values, connector_id, lane, limit, bind_no, fence, *ends])
         found = cursor.fetchall()
     taken = [
         _Taken(sql.uuid(a), sql.uuid(b), seq, attempts, sql.moment(expires_at), bool(flagged))
@@ -121,8 +122,8 @@ def _with_messages(taken: Sequence[_Taken], lane: str) -> list[ClaimedPart]:
     if not taken:
         return []
     sql = dialect()
-    among, values = sql.any_of("id", {part.message_id for part in taken})
-    with connection.cursor() as cursor:
+    among, values = sql.keyed("id", {part.message_id for part in taken})
+    with hot() as cursor:
         cursor.execute(f"SELECT {_TEXTS} FROM messaging_message WHERE {among}", values)
         texts = {sql.uuid(row[0]): row[1:] for row in cursor.fetchall()}
     return [_claimed(part, texts[part.message_id], lane) for part in taken if part.message_id in texts]

@@ -18,7 +18,7 @@ from django.db import DatabaseError, connection, transaction
 
 from common import bus, crash, queues
 from common.ids import new_id
-from common.sql import Cursor, dialect
+from common.sql import Cursor, dialect, hot
 from connectors.snapshot import connectors
 from messaging.models import OutboxBatch
 
@@ -123,7 +123,7 @@ class Outbox:
         if not taken:
             return 0
         try:
-            with transaction.atomic(), connection.cursor() as cursor:
+            with transaction.atomic(), hot() as cursor:
                 return delete(cursor, taken)
         except DatabaseError as error:
             self.give_back(taken)

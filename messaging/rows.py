@@ -16,7 +16,7 @@ from django.db import connection
 
 from common.ids import new_id
 from common.money import from_units
-from common.sql import Dialect, Row, dialect
+from common.sql import Dialect, Row, dialect, hot
 from messaging.commands import public_id
 from messaging.models import Message, MessageEvent, Part
 
@@ -110,8 +110,8 @@ def _select(table: str, fields: Sequence[str], ids: Collection[UUID], rest: str 
     """Rows by id. By hand: to have Django build these queries anew was a fifth of what recording receipts cost."""
     if not ids:
         return []
-    among, values = dialect().any_of("id", ids)
-    with connection.cursor() as cursor:
+    among, values = dialect().keyed("id", ids)
+    with hot() as cursor:
         cursor.execute(f"SELECT {', '.join(fields)} FROM {table} WHERE {among} {rest}", values)
         return list(cursor.fetchall())
 
@@ -180,7 +180,7 @@ def _locking(skip_locked: bool) -> str:
 def database_now() -> datetime:
     """The moment by the database's clock: schedules, validity and leases of all hosts go by it."""
     sql = dialect()
-    with connection.cursor() as cursor:
+    with hot() as cursor:
         cursor.execute(f"SELECT {sql.now}", [])
         row = cursor.fetchone()
     found = sql.moment(row[0]) if row else None

@@ -8,9 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
-from django.db import connection
-
-from common.sql import dialect
+from common.sql import dialect, hot
 from messaging.models import Status
 
 # Who may come before. SUBMITTED also follows QUEUED and SCHEDULED, but only for a part whose first copy was
@@ -151,7 +149,7 @@ def _update(
     sql = dialect()
     named = [("v_id", "uuid"), *((f"v_{name}", kind) for name, kind in columns)]
     rows, row_values = sql.rows("v", named, [(key, *changes[key]) for key in sorted(changes)])
-    among, among_values = sql.any_of("id", sorted(changes))
+    among, among_values = sql.keyed("id", sorted(changes))
     assignments = "".join(f", {name} = v_{name}" for name, _ in columns)
     marks = ", ".join(["%s"] * len(legal))
     statement = (
@@ -159,6 +157,6 @@ def _update(
         f"WHERE id = v_id AND {among} AND status IN ({marks}) {where} RETURNING id"
     )
     states = sorted(legal)
-    with connection.cursor() as cursor:
+    with hot() as cursor:
         cursor.execute(statement, [str(to), *row_values, *among_values, *map(str, states), *params])
         return {sql.uuid(row[0]) for row in cursor.fetchall()}

@@ -21,7 +21,7 @@ from common.clock import utc_now
 from common.crash import point
 from common.jobs import Job
 from common.queues import Work
-from common.sql import dialect
+from common.sql import dialect, hot
 from common.transactions import retried
 from messaging.models import Delivery, DeliveryAttempt
 from messaging.signers import secrets_of
@@ -117,12 +117,12 @@ def born(hinted: Sequence[tuple[UUID, int]]) -> list[Claimed]:
         return []
     d = dialect()
     source, params = d.rows("v", (("v_id", "uuid"), ("v_token", "bigint")), hinted)
-    among, ids = d.any_of("id", [key for key, _ in hinted])
+    among, ids = d.keyed("id", [key for key, _ in hinted])
     sql = (
         f"SELECT id, account_id, url, body, tries, api_client_id, endpoint_id, token, {d.seconds_until('lease_until')} "
         f"FROM {_TABLE} JOIN {source} ON id = v_id AND token = v_token WHERE {among} AND state = 'CLAIMED'"
     )
-    with connection.cursor() as cursor:
+    with hot() as cursor:
         cursor.execute(sql, [*params, *ids])
         return _claimed(cursor.fetchall())
 
@@ -151,13 +151,13 @@ def record(results: Sequence[Posted]) -> None:
     d, now = dialect(), utc_now()
     rows = [_row(result, now) for result in sorted(results, key=lambda result: result.claimed.id)]
     source, params = d.rows("v", _RESULT, rows)
-    among, ids = d.any_of("id", [row[0] for row in rows])
+    among, ids = d.keyed("id", [row[0] for row in rows])
     sql = (
         f"UPDATE {_TABLE} SET state = v_state, tries = tries + 1, next_try_at = v_next, last_code = v_code, "
         f"last_error = v_error, done_at = v_done, lease_until = NULL FROM {source} "
         f"WHERE {among} AND id = v_id AND token = v_token AND state = 'CLAIMED' RETURNING id, state"
     )
-    with transaction.atomic(), connection.cursor() as cursor:
+    with transaction.atomic(), hot() as cursor:
         cursor.execute(sql, [*params, *ids])
         won = {d.uuid(row[0]): row[1] for row in cursor.fetchall()}
         _keep_failures([result for result in results if result.claimed.id in won and not result.taken])

@@ -20,6 +20,9 @@ if DATABASES["default"]["ENGINE"].endswith("postgresql"):
         keepalives_interval=2,
         keepalives_count=3,
         tcp_user_timeout=5000,
+        # Only what asks for it is prepared (common.sql.hot). Off behind a pooler that
+        # gives each transaction another connection.
+        prepare_threshold=1_000_000 if env.bool("PREPARED_STATEMENTS", default=True) else None,
     )
 BROKER_URL = env.str("BROKER_URL")
 CACHE_URL = env.str("CACHE_URL")

@@ -15,7 +15,7 @@ from common.crash import point
 from common.ids import derive, new_id
 from common.jobs import Job, enqueue
 from common.queues import Work
-from common.sql import dialect
+from common.sql import dialect, hot
 from common.transactions import retried
 from messaging import rows
 from messaging.lines import line
@@ -44,7 +44,7 @@ def store(connector_id: int, bind_no: int, pdus: Sequence[bytes]) -> UUID:
     """Commit PDUs of a bind (at most 500) in one row; answer the carrier after this, and `ask` for their recording."""
     batch_id = new_id()
     sql = dialect()
-    with connection.cursor() as cursor:  # one statement is its own transaction
+    with hot() as cursor:  # one statement is its own transaction
         cursor.execute(
             f"INSERT INTO {LineBatch._meta.db_table} (id, connector_id, bind_no, received_at, pdus, tries, error) "
             f"VALUES (%s, %s, %s, {sql.now}, %s, 0, '')",
@@ -239,7 +239,7 @@ def _close(batches: Sequence[LineBatch], done: Collection[str] | None) -> None:
         else:
             over.append(batch.id)
     among, ids = dialect().any_of("id", over)
-    with connection.cursor() as cursor:
+    with hot() as cursor:
         cursor.execute(f"DELETE FROM {LineBatch._meta.db_table} WHERE {among}", ids)
 
 

@@ -13,7 +13,7 @@ from uuid import UUID
 from django.db import connection
 
 from common.ids import floor_at
-from common.sql import dialect
+from common.sql import dialect, hot
 from messaging.lines import siblings
 from messaging.models import Receipt, Status
 from messaging.receipts.reading import Fact
@@ -102,7 +102,7 @@ def _parts_with(
         f"AND provider_key <> '' AND id >= %s AND {carried} AND submitted_at >= %s",
         [sql.value(floor_at(since)), *lines, sql.value(sent)],
     )  # fmt: skip
-    with connection.cursor() as cursor:
+    with hot() as cursor:
         cursor.execute(f"{found} ORDER BY id", params)
         for key, part_id, message_id, status in cursor.fetchall():
             known[key].append(_Candidate(sql.uuid(part_id), sql.uuid(message_id), status))
@@ -204,7 +204,7 @@ def parked(carrier_account: str, keys: Iterable[str], *, now: datetime) -> list[
     sql = dialect()
     named, names = sql.any_of("provider_key", wanted, "varchar")
     low, high = floor_at(now - PARKED_FOR - timedelta(hours=1)), floor_at(now + timedelta(hours=1))
-    with connection.cursor() as cursor:  # twice for every batch of answers, and mostly there are none
+    with hot() as cursor:  # twice for every batch of answers, and mostly there are none
         cursor.execute(
             f"SELECT id FROM {Receipt._meta.db_table} WHERE carrier_account = %s AND {named} "
             "AND state = 'PARKED' AND id >= %s AND id < %s",

@@ -15,10 +15,13 @@ from typing import Any
 
 import pytest
 from django.db import connection
+from psycopg._queries import PostgresQuery
+from psycopg.adapt import Transformer
 
 from common import partitions
 from common.errors import SendKind
 from common.ids import derive
+from common.postgresql.base import Prepared
 from common.queues import Lane
 from messaging import cancel, claims, due, leases, outbox, selectors, sweep, trace, webhooks
 from messaging.models import Message, Part, Status
@@ -150,22 +153,37 @@ def watching() -> Iterator[list[Touch]]:
 
     def explained(execute: Callable[..., Any], sql: str, params: Any, many: bool, context: Any) -> Any:
         if re.match(r"\s*(SELECT|UPDATE|DELETE|WITH)\b", sql) and any(table in sql for table in TABLES):
-            seen.extend(_touches(sql, params))
+            seen.extend(_touches(sql, params, prepared=isinstance(context["cursor"].cursor, Prepared)))
         return execute(sql, params, many, context)
 
     with connection.execute_wrapper(explained):
         yield seen
 
 
-def _touches(sql: str, params: Any) -> list[Touch]:
+def _touches(sql: str, params: Any, *, prepared: bool) -> list[Touch]:
     # On the driver's cursor, beside Django's wrappers; what the statement does is undone before it is done.
     with connection.connection.cursor() as cursor:
         cursor.execute("SAVEPOINT explained")
-        cursor.execute(f"EXPLAIN (ANALYZE, TIMING OFF, SUMMARY OFF, FORMAT JSON) {sql}", params)
+        named = _prepare(cursor, sql, params) if prepared else sql
+        cursor.execute(f"EXPLAIN (ANALYZE, TIMING OFF, SUMMARY OFF, FORMAT JSON) {named}", params)
         plan = cursor.fetchone()[0]
+        if prepared:
+            cursor.execute("DEALLOCATE explained")
         cursor.execute("ROLLBACK TO SAVEPOINT explained")
     plan = plan if isinstance(plan, list) else json.loads(plan)
     return [touch for node in _nodes(plan[0]["Plan"]) if (touch := _touch(sql, node)) is not None]
+
+
+def _prepare(cursor: Any, sql: str, params: Any) -> str:
+    """Prepare a hot statement as the driver does: its one plan is made before any value is known."""
+    query = PostgresQuery(Transformer(connection.connection))
+    query.convert(sql, params)
+    kinds = [f"({kind}::oid)::regtype" for kind in query.types]
+    cursor.execute(f"SELECT ARRAY[{', '.join(kinds)}]::text[]" if kinds else "SELECT ARRAY[]::text[]")
+    names = [name if name != "-" else "unknown" for name in cursor.fetchone()[0]]
+    declared = f"({', '.join(names)})" if names else ""
+    cursor.execute(f"PREPARE explained {declared} AS ".encode() + query.query)
+    return f"EXECUTE explained ({', '.join(['%s'] * len(names))})" if names else "EXECUTE explained"
 
 
 def _nodes(node: dict[str, Any]) -> Iterator[dict[str, Any]]:
