@@ -20,6 +20,21 @@ _OURS: Final = frozenset(
 )
 
 
+_WRITTEN: Final = _OURS | {"content-type"}
+
+
+def header_lines(headers: Mapping[str, str]) -> bytes:
+    """The caller's headers as octets, without those that the client writes itself.
+
+    Raises OutboundError(protocol) for a line break or null in a name or value.
+    """
+    lines = [f"{name}: {value}\r\n" for name, value in headers.items() if name.lower() not in _WRITTEN]
+    text = "".join(lines)
+    if text.count("\r") != len(lines) or text.count("\n") != len(lines) or "\0" in text:
+        raise OutboundError(ErrorKind.PROTOCOL, "a header holds a line break")
+    return text.encode()
+
+
 def outgoing_headers(headers: Mapping[str, str]) -> dict[str, str]:
     """The caller's headers without those of the connection; no compressed answers, so that the cap is honest.
 

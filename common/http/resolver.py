@@ -2,16 +2,18 @@
 
 import asyncio
 import socket
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-
-from aiohttp.abc import AbstractResolver, ResolveResult
+from typing import Final
 
 from common.http.guard import Network, check_addresses
 from common.http.outcome import ErrorKind, OutboundError
 
 Lookup = Callable[[str, int], Sequence[str]]
 """(host, port) → addresses; raises OSError when there are none. Blocks."""
+GOOD_FOR: Final = 10.0  # seconds: one look for the many connections that open to a name at once
+_KEPT: Final = 1000
 
 
 def system_lookup(host: str, port: int) -> list[str]:
@@ -34,8 +36,8 @@ def resolve_checked(
     return addresses
 
 
-class GuardedResolver(AbstractResolver):
-    """Resolver for aiohttp that returns checked addresses only.
+class GuardedResolver:
+    """Resolver for an event loop that returns checked addresses only, and keeps them for `GOOD_FOR` seconds.
 
     Runs in threads of its own: a customer's slow name server must not take the event loop's common pool.
     """
@@ -46,23 +48,30 @@ class GuardedResolver(AbstractResolver):
         self._allow_networks = allow_networks
         self._lookup = lookup
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="outbound-dns")
+        self._known: dict[tuple[str, int], tuple[float, asyncio.Future[list[str]]]] = {}
 
-    async def resolve(
-        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
-    ) -> list[ResolveResult]:
-        """Entries whose `host` is an address that passed; raises OutboundError(dns or blocked)."""
+    async def addresses(self, host: str, port: int) -> list[str]:
+        """The addresses, at least one; raises OutboundError(dns or blocked)."""
+        until, found = self._known.get((host, port), (0.0, None))
+        if found is None or (found.done() and (time.monotonic() > until or _failed(found))):
+            found = self._look(host, port)
+        return await asyncio.shield(found)  # others may wait for it when this one's time is over
+
+    def _look(self, host: str, port: int) -> asyncio.Future[list[str]]:
         loop = asyncio.get_running_loop()
-        addresses = await loop.run_in_executor(
-            self._pool, resolve_checked, host, port, self._allow_networks, self._lookup
-        )
-        return [_entry(host, address, port) for address in addresses]
+        found = loop.run_in_executor(self._pool, resolve_checked, host, port, self._allow_networks, self._lookup)
+        found.add_done_callback(_failed)
+        self._known.pop((host, port), None)
+        if len(self._known) >= _KEPT:
+            del self._known[next(iter(self._known))]
+        self._known[host, port] = (time.monotonic() + GOOD_FOR, found)
+        return found
 
     async def close(self) -> None:
         """Stops taking look-ups; one under way ends by the system's own time limit."""
         self._pool.shutdown(wait=False, cancel_futures=True)
 
 
-def _entry(host: str, address: str, port: int) -> ResolveResult:
-    family = socket.AF_INET6 if ":" in address else socket.AF_INET
-    flags = socket.AI_NUMERICHOST | socket.AI_NUMERICSERV
-    return ResolveResult(hostname=host, host=address, port=port, family=family, proto=0, flags=flags)
+def _failed(found: asyncio.Future[list[str]]) -> bool:
+    """Whether there are no addresses; also says that the error was seen, when nobody waits any more."""
+    return found.cancelled() or found.exception() is not None

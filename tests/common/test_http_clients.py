@@ -183,10 +183,11 @@ def test_proxies_of_the_environment_are_not_used(call: Any, net: Net, monkeypatc
     assert call(net.url("/ok")).status == 200
 
 
-async def test_literal_addresses_are_refused_at_the_socket_too(net: Net) -> None:
-    async with GuardedSession(ALLOWED) as session:
+async def test_addresses_are_refused_at_the_socket_too(net: Net, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("common.http.resolver.check_addresses", lambda addresses, *_: list(addresses))
+    async with GuardedSession(ALLOWED, lookup=lambda *_: ["127.0.0.1"]) as session:
         with pytest.raises(OutboundError, match="blocked"):
-            await session._session.get(net.url("/canary", "127.0.0.1"))
+            await session.post_json(net.url("/canary"), b"{}")
 
 
 async def test_connection_headers_stay_ours_and_line_breaks_are_refused(net: Net) -> None:

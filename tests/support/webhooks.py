@@ -1,6 +1,5 @@
 """Deliveries for the tests: rows as `deliveries.plan` leaves them, and a webhook loop in a thread."""
 
-import asyncio
 import contextlib
 import threading
 from collections.abc import Iterator, Sequence
@@ -16,6 +15,7 @@ from messaging import webhooks
 from messaging.models import Delivery
 from messaging.webhooks import Claimed, Posted
 from tests.support.cast import Cast
+from workers.deliveries import process
 from workers.deliveries.loop import DeliveryLoop
 
 BODY = '{"message_id":"abc","to":"971501234567","text":"é م"}'
@@ -72,7 +72,7 @@ def states(ids: Sequence[UUID]) -> set[str]:
 def loop_running(loop: DeliveryLoop | None = None) -> Iterator[DeliveryLoop]:
     """A loop at work; after the block it has ended."""
     loop = loop or DeliveryLoop()
-    thread = threading.Thread(target=lambda: asyncio.run(loop.run()), name="deliveries of a test")
+    thread = threading.Thread(target=process.run, args=[loop], name="deliveries of a test")
     thread.start()
     try:
         yield loop

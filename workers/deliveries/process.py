@@ -5,6 +5,8 @@ import threading
 from collections.abc import Sequence
 from uuid import UUID
 
+import uvloop
+
 from workers.deliveries.loop import DeliveryLoop
 
 _lock = threading.Lock()
@@ -17,10 +19,16 @@ def start() -> DeliveryLoop:
     with _lock:
         if _running is None or not _running[1].is_alive():
             loop = DeliveryLoop()
-            thread = threading.Thread(target=lambda: asyncio.run(loop.run()), name="deliveries", daemon=True)
+            thread = threading.Thread(target=run, args=[loop], name="deliveries", daemon=True)
             thread.start()
             _running = (loop, thread)
         return _running[0]
+
+
+def run(loop: DeliveryLoop) -> None:
+    """Serve until the loop is stopped, on the event loop that the processes use."""
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(loop.run())
 
 
 def hand_over(ids: Sequence[UUID], token: int | None = None) -> None:
