@@ -39,7 +39,7 @@ def seal_closed_days(now: datetime) -> list[LedgerSeal]:
     last = LedgerSeal.objects.order_by("-day").first()
     made = []
     head = last.head if last else GENESIS
-    for day in _days(first_unsealed_day(), _sealable(now)):
+    for day in _days(_day_after(last), _sealable(now)):  # of the same look: somebody may seal meanwhile
         entries, head = _chain(day, head)
         seal, new = LedgerSeal.objects.get_or_create(day=day, defaults={"entries": entries, "head": head})
         head = seal.head
@@ -63,8 +63,7 @@ def seal_what_is_due(now: datetime) -> list[LedgerSeal]:
 
 def first_unsealed_day() -> date | None:
     """The day after the last seal, or that of the first entry; None while the ledger is empty."""
-    last = LedgerSeal.objects.order_by("-day").first()
-    return last.day + timedelta(days=1) if last else _first_day()
+    return _day_after(LedgerSeal.objects.order_by("-day").first())
 
 
 def broken_seals(since: date | None = None) -> Iterator[Broken]:
@@ -123,6 +122,10 @@ def _canonical(entry: LedgerEntry) -> bytes:
             entry.created_at.astimezone(UTC).isoformat(timespec="microseconds"),
         ]
     ).encode()
+
+
+def _day_after(seal: LedgerSeal | None) -> date | None:
+    return seal.day + timedelta(days=1) if seal else _first_day()
 
 
 def _first_day() -> date | None:
