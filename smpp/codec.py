@@ -24,7 +24,7 @@ def encode(pdu: Pdu, *, lenient: bool = False) -> bytes:
     """
     if pdu.is_response and pdu.status and _is_bare(pdu):
         return _frame(pdu, b"")
-    encoder = None if lenient else _ENCODERS.get(pdu.command_id)
+    encoder = _ENCODERS.get(pdu.command_id)  # what it takes is valid, and needs no leniency
     if encoder is not None:
         try:
             return encoder(pdu)

@@ -14,6 +14,8 @@ from django.core.exceptions import ImproperlyConfigured
 from django.db.backends.postgresql import base
 from django.db.backends.postgresql.operations import DatabaseOperations
 from django.db.backends.postgresql.psycopg_any import IsolationLevel
+from psycopg.adapt import AdaptersMap
+from psycopg.pq import Format
 from psycopg.types.numeric import Int8Dumper
 
 _NOTHING = 0  # psycopg.waiting.Ready.NONE: a tenth of a second has passed and the socket was still
@@ -23,6 +25,7 @@ class Listening(psycopg.Connection[Any]):
     """A connection whose waits end, with OperationalError and without a SQLSTATE, when the database is silent."""
 
     silent: ClassVar[Callable[[], bool]] = staticmethod(lambda: False)  # of the process
+    hot_adapters: AdaptersMap
 
     def wait(self, gen: Generator[Any, Any, Any], *args: Any, **kwargs: Any) -> Any:
         """See psycopg.Connection.wait; the connection is closed when we give up."""
@@ -51,9 +54,28 @@ class _Silence(Exception):
 class Prepared(psycopg.Cursor[Any]):
     """Binds on the server and prepares whatever it executes; psycopg keeps 100 statements a connection."""
 
+    @property
+    def adapters(self) -> AdaptersMap:
+        """The connection's for all of its prepared statements."""
+        connection = self.connection
+        assert isinstance(connection, Listening)
+        return connection.hot_adapters
+
     def execute(self, query: Any, params: Any = None, **how: Any) -> "Prepared":
         """See psycopg.Cursor.execute."""
         return super().execute(query, params, prepare=True, **how)
+
+
+def _hot_adapters(connection: psycopg.Connection[Any]) -> AdaptersMap:
+    adapters = AdaptersMap(connection.adapters)
+    # A number's type must not depend on its size: each set of types is a statement of its own.
+    adapters.register_dumper(int, Int8Dumper)
+    # The driver's own, which is compiled, gives the connection's time zone, which Django has set. Django's takes
+    # two steps in Python for each moment.
+    moments = psycopg.adapters.get_loader(psycopg.adapters.types["timestamptz"].oid, Format.TEXT)
+    assert moments is not None
+    adapters.register_loader("timestamptz", moments)
+    return adapters
 
 
 # One plan for all values, made once. Left to itself the server plans anew wherever the values would let it leave out
@@ -85,8 +107,7 @@ class DatabaseWrapper(base.DatabaseWrapper):
         if conn_params.get("prepare_threshold") is not None:
             conn_params = {**conn_params, "options": f"{conn_params.get('options', '')} {_ONE_PLAN}"}
         connection = Listening.connect(**conn_params)
-        # A number's type must not depend on its size: each set of types is a statement of its own.
-        connection.adapters.register_dumper(int, Int8Dumper)
+        connection.hot_adapters = _hot_adapters(connection)
         return connection
 
     def hot_cursor(self) -> Any:
