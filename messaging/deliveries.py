@@ -24,6 +24,7 @@ from messaging.webhooks import BORN_LEASE, DELIVER, new_token
 __all__ = ["FINAL", "LATE", "MASK", "UNDERWAY", "Told", "body", "plan", "timestamp"]
 
 MASK = "gateway"
+_json = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode  # `dumps` would make one each time
 _EVENT_BASE = 1000  # numbers below are parts of the message
 
 
@@ -86,7 +87,7 @@ def body(event: Told, account: AccountView | None) -> str:
     """The JSON of a callback, exactly the fields of S0-137."""
     message = event.message
     name = MASK if account is not None and account.mask_connector else line_name(event.connector_id)
-    return json.dumps(
+    return _json(
         {
             "message_id": message.public_id,
             "from": message.sender,
@@ -96,9 +97,7 @@ def body(event: Told, account: AccountView | None) -> str:
             "error_code": event.error_code or "000",
             "connector": name,
             "timestamp": timestamp(event.at),
-        },
-        separators=(",", ":"),
-        ensure_ascii=False,
+        }
     )
 
 

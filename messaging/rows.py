@@ -5,7 +5,7 @@ Lock order: messages of several parts in id order, then parts in id order, then 
 """
 
 import json
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -16,7 +16,7 @@ from django.db import connection
 
 from common.ids import new_id
 from common.money import from_units
-from common.sql import Dialect, Row, dialect, hot
+from common.sql import Dialect, Row, SQLite, dialect, hot
 from messaging.commands import public_id
 from messaging.models import Message, MessageEvent, Part
 
@@ -99,11 +99,20 @@ _FORMS: tuple[tuple[set[str], Callable[[Dialect, Any], Any]], ...] = (
 )
 
 
-def _places(fields: Sequence[str]) -> list[tuple[int, Callable[[Dialect, Any], Any]]]:
-    return [(fields.index(name), form) for names, form in _FORMS for name in names if name in fields]
+_Places = list[tuple[int, Callable[[Dialect, Any], Any]]]
 
 
-_PART_PLACES, _MESSAGE_PLACES = _places(_PART_FIELDS), _places(_MESSAGE_FIELDS)
+def _places(fields: Sequence[str], forms: Iterable[tuple[set[str], Callable[[Dialect, Any], Any]]]) -> _Places:
+    return [(fields.index(name), form) for names, form in forms for name in names if name in fields]
+
+
+# PostgreSQL's driver hands over ids, moments and flags as they should be.
+_UNFORMED = [(names, form) for names, form in _FORMS if names is not _UUIDS and names not in (_MOMENTS, _FLAGS)]
+_PLACES: dict[tuple[str, bool], _Places] = {
+    (table, everything): _places(fields, _FORMS if everything else _UNFORMED)
+    for table, fields in ((_PARTS, _PART_FIELDS), (_MESSAGES, _MESSAGE_FIELDS))
+    for everything in (True, False)
+}
 
 
 def _select(table: str, fields: Sequence[str], ids: Collection[UUID], rest: str = "") -> list[Row]:
@@ -116,16 +125,19 @@ def _select(table: str, fields: Sequence[str], ids: Collection[UUID], rest: str 
         return list(cursor.fetchall())
 
 
-def _formed(row: Row, places: Sequence[tuple[int, Callable[[Dialect, Any], Any]]]) -> list[Any]:
-    sql, values = dialect(), list(row)
-    for place, form in places:
-        if values[place] is not None:
-            values[place] = form(sql, values[place])
-    return values
+def _formed(table: str, found: Iterable[Row]) -> Iterator[Sequence[Any]]:
+    sql = dialect()
+    places = _PLACES[table, isinstance(sql, SQLite)]
+    for row in found:
+        values = list(row)
+        for place, form in places:
+            if values[place] is not None:
+                values[place] = form(sql, values[place])
+        yield values
 
 
 def _part_rows(part_ids: Collection[UUID], rest: str = "") -> dict[UUID, PartRow]:
-    found = [PartRow(*_formed(row, _PART_PLACES)) for row in _select(_PARTS, _PART_FIELDS, part_ids, rest)]
+    found = [PartRow(*row) for row in _formed(_PARTS, _select(_PARTS, _PART_FIELDS, part_ids, rest))]
     return {part.id: part for part in found}
 
 
@@ -151,12 +163,12 @@ def lock_messages(message_ids: Collection[UUID], *, skip_locked: bool = False) -
 
 def read_messages(message_ids: Collection[UUID]) -> dict[UUID, MessageRow]:
     """Messages; true for as long as the locks on their parts (or on themselves) are held."""
-    found = [MessageRow(*_formed(row, _MESSAGE_PLACES)) for row in _select(_MESSAGES, _MESSAGE_FIELDS, message_ids)]
+    found = [MessageRow(*row) for row in _formed(_MESSAGES, _select(_MESSAGES, _MESSAGE_FIELDS, message_ids))]
     return {message.id: message for message in found}
 
 
 def lock(
-    part_ids: Collection[UUID], *, skip_locked: bool = False
+    part_ids: Collection[UUID], *, owners: Mapping[UUID, UUID | None] | None = None, skip_locked: bool = False
 ) -> tuple[dict[UUID, PartRow], dict[UUID, MessageRow]]:
     """Parts and their messages with every lock that ending them needs.
 
@@ -164,12 +176,19 @@ def lock(
     """
     if not part_ids:
         return {}, {}
-    sql = dialect()
-    owners = {sql.uuid(a): sql.uuid(b) for a, b in _select(_PARTS, ["id", "message_id"], part_ids)}
-    busy = lock_messages(set(owners.values()), skip_locked=skip_locked)
-    free = [part_id for part_id, owner in owners.items() if owner not in busy]
+    owned = _owners(part_ids, owners or {})
+    busy = lock_messages(set(owned.values()), skip_locked=skip_locked)
+    free = [part_id for part_id, owner in owned.items() if owner not in busy]
     parts = lock_parts(free, skip_locked=skip_locked)
     return parts, read_messages({part.message_id for part in parts.values()})
+
+
+def _owners(part_ids: Collection[UUID], known: Mapping[UUID, UUID | None]) -> dict[UUID, UUID]:
+    found = {part_id: owner for part_id in part_ids if (owner := known.get(part_id)) is not None}
+    if len(found) == len(part_ids):
+        return found
+    sql = dialect()
+    return {sql.uuid(a): sql.uuid(b) for a, b in _select(_PARTS, ["id", "message_id"], part_ids)}
 
 
 def _locking(skip_locked: bool) -> str:

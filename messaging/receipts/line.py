@@ -5,11 +5,11 @@ A LineBatch row lives only between the two: the transaction that records what it
 
 from collections.abc import Callable, Collection, Iterator, Sequence
 from datetime import datetime, timedelta
+from operator import attrgetter
 from uuid import UUID
 
 import structlog
 from django.db import InterfaceError, OperationalError, connection, transaction
-from django.db.models.functions import Length
 
 from common.crash import point
 from common.ids import derive, new_id
@@ -20,8 +20,9 @@ from common.transactions import retried
 from messaging import rows
 from messaging.lines import line
 from messaging.models import LineBatch, Receipt
-from messaging.receipts import order, parked
-from messaging.receipts.matching import match
+from messaging.receipts import batches, order, parked
+from messaging.receipts.batches import Batch, Sized
+from messaging.receipts.matching import match, owned
 from messaging.receipts.reading import Fact, Origin, TextPdu, read, text_of
 from messaging.receipts.settling import Settled, settle
 
@@ -67,7 +68,7 @@ def record_line_events(batch_ids: Collection[UUID], *, on_text: OnText) -> int:
     error. Raises what the database raises when it is away; batches that another process holds are passed over.
     """
     # Sorted by id, in the order in which they came: the first of two that conflict wins.
-    return sum(_record_group(group, on_text) for group in _groups(_sizes(batch_ids)))
+    return sum(_record_group(group, on_text) for group in _groups(batches.named(batch_ids)))
 
 
 def record_waiting(batch_ids: Collection[UUID], *, on_text: OnText) -> int:
@@ -79,23 +80,15 @@ def record_waiting(batch_ids: Collection[UUID], *, on_text: OnText) -> int:
     """
     done, left = 0, set(batch_ids)
     for _ in range(ROUNDS):
-        fresh = LineBatch.objects.filter(next_try_at=None, tries=0).order_by("id").values_list("id", flat=True)
-        ahead = list(fresh[:COMPANY])
-        if len(ahead) < COMPANY:
-            return done + record_line_events({*left, *ahead}, on_text=on_text)
-        done += record_line_events(ahead, on_text=on_text)
-        left.difference_update(ahead)
-        if not left:
+        found = batches.waiting(left, COMPANY)
+        done += sum(_record_group(group, on_text) for group in _groups(found))
+        left.difference_update(key for key, _ in found)
+        if len(found) < COMPANY or not left:
             break
     return done
 
 
-def _sizes(batch_ids: Collection[UUID]) -> list[tuple[UUID, int]]:
-    rows = LineBatch.objects.filter(id__in=batch_ids).order_by("id")
-    return list(rows.annotate(size=Length("pdus")).values_list("id", "size"))
-
-
-def _groups(sizes: Sequence[tuple[UUID, int]]) -> Iterator[list[UUID]]:
+def _groups(sizes: Sequence[Sized]) -> Iterator[list[UUID]]:
     group: list[UUID] = []
     room = TOGETHER
     for batch_id, size in sizes:
@@ -139,42 +132,35 @@ def _record(batch_ids: Collection[UUID], on_text: OnText, only: Collection[str] 
 @retried()
 def _record_once(batch_ids: Collection[UUID], on_text: OnText, only: Collection[str] | None) -> tuple[int, list[UUID]]:
     with transaction.atomic():
-        batches = _hold(batch_ids)
-        if not batches:
+        held = batches.hold(batch_ids)
+        if not held.batches:
             return 0, []
-        facts, texts = _read(batches, only)
-        if only is None:
-            order.check(batches, facts)
-        waiting = _apply(facts, texts, on_text)
-        _close(batches, only)
-    return len(batches), waiting
+        facts, texts = _read(held.batches, only)
+        if only is None and not held.alone:
+            order.check(held.batches, facts)
+        waiting = _apply(facts, texts, on_text, held.now)
+        _close(held.batches, only)
+    return len(held.batches), waiting
 
 
-def _hold(batch_ids: Collection[UUID]) -> list[LineBatch]:
-    found = LineBatch.objects.filter(id__in=batch_ids).order_by("id")
-    return list(found.select_for_update(skip_locked=connection.features.has_select_for_update_skip_locked))
-
-
-def _read(batches: Sequence[LineBatch], only: Collection[str] | None) -> tuple[list[Fact], list[TextPdu]]:
+def _read(held: Sequence[Batch], only: Collection[str] | None) -> tuple[list[Fact], list[TextPdu]]:
     facts: list[Fact] = []
     texts: list[TextPdu] = []
-    for batch in batches:
+    for batch in held:
         view = line(batch.connector_id)
         if view is None:
             raise LookupError(f"connector {batch.connector_id} is gone")
         origin = Origin(view, batch.bind_no, batch.received_at)
-        for number, pdu in enumerate(_split(batch.pdus), 1):
+        for number, pdu in enumerate(batch.pdus, 1):
             if only is None or pdu in only:
-                found = read(bytes.fromhex(pdu), origin)
-                if isinstance(found, Fact) and only is None:
-                    found.id = derive(batch.id, number)  # the order in which they came, whoever reads them first
+                # The order in which they came, whoever reads them first.
+                found = read(bytes.fromhex(pdu), origin, derive(batch.id, number) if only is None else None)
                 facts.append(found) if isinstance(found, Fact) else texts.append(found)
     return facts, texts
 
 
-def _apply(facts: list[Fact], texts: list[TextPdu], on_text: OnText) -> list[UUID]:
+def _apply(facts: list[Fact], texts: list[TextPdu], on_text: OnText, now: datetime) -> list[UUID]:
     """Returns the ids of receipts that were parked."""
-    now = rows.database_now()
     matches = match(facts, now=now)
     receipts = [fact for fact in facts if fact.certain or fact.id in matches]
     texts = texts + [_as_text(fact) for fact in facts if not (fact.certain or fact.id in matches)]
@@ -184,7 +170,8 @@ def _apply(facts: list[Fact], texts: list[TextPdu], on_text: OnText) -> list[UUI
         return []
     before = order.elders(receipts, matches, now=now)
     matches |= match(before, now=now) if before else {}
-    parts, messages = rows.lock({key for found in matches.values() for key in found.part_ids})
+    owners = owned(matches.values())
+    parts, messages = rows.lock(owners.keys(), owners=owners)
     earlier = parked.apply_parked(before, matches, parts, messages, now=now) if before else Settled()
     settled = settle(receipts, matches, parts, messages, now=now, fresh=True)
     _insert(receipts)
@@ -222,20 +209,24 @@ _COLUMNS = (
 )
 
 
+_row_of = attrgetter(*_COLUMNS)
+
+
 def _insert(facts: Sequence[Fact]) -> None:
-    values = [tuple(str(v) if isinstance(v, str) else v for v in (getattr(f, c) for c in _COLUMNS)) for f in facts]
+    for fact in facts:
+        fact.state, fact.status = str(fact.state), str(fact.status)  # COPY knows no members of enums
+    values = [_row_of(fact) for fact in facts]
     with connection.cursor() as cursor:
         dialect().insert(cursor, Receipt._meta.db_table, _COLUMNS, values)
 
 
-def _close(batches: Sequence[LineBatch], done: Collection[str] | None) -> None:
+def _close(held: Sequence[Batch], done: Collection[str] | None) -> None:
     """Delete what is recorded; where only some PDUs of a batch were, the others stay."""
     over = []
-    for batch in batches:
-        left = [pdu for pdu in _split(batch.pdus) if done is not None and pdu not in done]
+    for batch in held:
+        left = [pdu for pdu in batch.pdus if pdu not in done] if done is not None else []
         if left:
-            batch.pdus = ",".join(left)
-            batch.save(update_fields=["pdus"])
+            LineBatch.objects.filter(id=batch.id).update(pdus=",".join(left))
         else:
             over.append(batch.id)
     among, ids = dialect().any_of("id", over)
@@ -247,7 +238,7 @@ def _record_carefully(batch_id: UUID, on_text: OnText) -> int:
     batch = LineBatch.objects.filter(id=batch_id).first()
     if batch is None:
         return 0
-    error = _halve(batch_id, _split(batch.pdus), on_text)
+    error = _halve(batch_id, batches.split(batch.pdus), on_text)
     if error is not None:
         _postpone(batch_id, error)
     return 1
@@ -271,7 +262,8 @@ def _halve(batch_id: UUID, pdus: Sequence[str], on_text: OnText) -> Exception | 
 def _postpone(batch_id: UUID, error: Exception) -> None:
     """Count the try and set the next; none after the fifth."""
     with transaction.atomic():
-        for batch in _hold([batch_id]):
+        same = LineBatch.objects.filter(id=batch_id)
+        for batch in same.select_for_update(skip_locked=connection.features.has_select_for_update_skip_locked):
             batch.tries += 1
             batch.error = repr(error)[:300]
             batch.next_try_at = _next_try(batch.tries, rows.database_now())
@@ -285,7 +277,3 @@ def _next_try(tries: int, now: datetime) -> datetime | None:
 
 def _joined(pdus: Sequence[bytes]) -> str:
     return ",".join(pdu.hex() for pdu in pdus)
-
-
-def _split(pdus: str) -> list[str]:
-    return pdus.split(",") if pdus else []

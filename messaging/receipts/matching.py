@@ -33,6 +33,7 @@ class Match:
     part_id: UUID
     by: str
     others: tuple[UUID, ...] = ()
+    message_id: UUID | None = None  # of all these parts, where it is known
 
     @property
     def part_ids(self) -> tuple[UUID, ...]:
@@ -49,6 +50,11 @@ class _Candidate:
     recipient: str = ""
     claimed_at: datetime | None = None
     expires_at: datetime | None = None
+
+
+def owned(matches: Iterable[Match]) -> dict[UUID, UUID | None]:
+    """The parts of these matches, each with its message where that is known."""
+    return {key: found.message_id for found in matches for key in found.part_ids}
 
 
 def match(facts: Sequence[Fact], *, now: datetime) -> dict[UUID, Match]:
@@ -84,7 +90,8 @@ def _by_id(
 def _match_of(best: _Candidate, candidates: Sequence[_Candidate]) -> Match:
     """A message that went out whole has one id for all its parts."""
     same = [part.part_id for part in candidates if part.message_id == best.message_id]
-    return Match(best.part_id, BY_ID, tuple(part_id for part_id in same if part_id != best.part_id))
+    others = tuple(part_id for part_id in same if part_id != best.part_id) if len(same) > 1 else ()
+    return Match(best.part_id, BY_ID, others, best.message_id)
 
 
 def _parts_with(
@@ -129,6 +136,8 @@ def _addressed(part: _Candidate, addresses: Mapping[UUID, tuple[str, str]]) -> _
 
 def _best(candidates: Sequence[_Candidate], fact: Fact) -> _Candidate:
     """Where a provider used an id twice: the part to that number, still open, the newest."""
+    if len(candidates) == 1:
+        return candidates[0]
     return max(
         candidates,
         key=lambda part: (_addresses_agree(part, fact), part.status == Status.SUBMITTED, part.part_id),
@@ -145,7 +154,7 @@ def _by_address(facts: Sequence[Fact], connector_ids: Sequence[int], *, now: dat
     for fact in facts:
         fitting = [part for part in waiting if _addresses_agree(part, fact) and _in_time(part, fact)]
         if len(fitting) == 1 and fitting[0].status == Status.UNCERTAIN:
-            found[fact.id] = Match(fitting[0].part_id, BY_ADDRESS)
+            found[fact.id] = Match(fitting[0].part_id, BY_ADDRESS, (), fitting[0].message_id)
     return found
 
 

@@ -13,6 +13,7 @@ from django.db import connection, transaction
 
 from messaging.lines import line, siblings
 from messaging.models import LineBatch
+from messaging.receipts.batches import Batch, fresh_before
 from messaging.receipts.matching import Match, parked
 from messaging.receipts.reading import Fact, Origin, read
 from smpp.errors import PduError
@@ -26,7 +27,7 @@ class Behind(Exception):
         self.batch_ids = batch_ids
 
 
-def check(batches: Sequence[LineBatch], facts: Sequence[Fact]) -> None:
+def check(batches: Sequence[Batch], facts: Sequence[Fact]) -> None:
     """Raise Behind when a batch that is not among `batches` has an earlier word on a message of these receipts.
 
     A batch that failed before is not waited for: its turn may be hours away.
@@ -37,9 +38,8 @@ def check(batches: Sequence[LineBatch], facts: Sequence[Fact]) -> None:
     if not newest:
         return
     lines = {number for carrier, _ in newest for number in siblings(carrier)}
-    others = LineBatch.objects.filter(
-        id__lt=max(newest.values()), connector_id__in=lines, next_try_at=None, tries=0
-    ).exclude(id__in=[batch.id for batch in batches])
+    mine = {batch.id for batch in batches}
+    others = [batch for batch in fresh_before(max(newest.values()), lines) if batch.id not in mine]
     earlier = [batch.id for batch in others if any(newest.get(name, batch.id) > batch.id for name in _said(batch))]
     if earlier:
         raise Behind(earlier)
@@ -56,13 +56,16 @@ def wait_for(batch_ids: Collection[UUID]) -> None:
 def elders(facts: Iterable[Fact], matches: dict[UUID, Match], *, now: datetime) -> list[Fact]:
     """Parked receipts that came before those of `facts` that have a part, and are about the same messages."""
     found = [fact for fact in facts if fact.id in matches]
-    known = {fact.id for fact in found}
-    newest: dict[tuple[str, str], UUID] = {}
     by_carrier: dict[str, set[str]] = defaultdict(set)
     for fact in found:
-        newest.update(dict.fromkeys(_names(fact), fact.id))
         by_carrier[fact.carrier_account].update(fact.keys)
     waiting = [fact for carrier in sorted(by_carrier) for fact in parked(carrier, by_carrier[carrier], now=now)]
+    if not waiting:
+        return []
+    known = {fact.id for fact in found}
+    newest: dict[tuple[str, str], UUID] = {}
+    for fact in found:
+        newest.update(dict.fromkeys(_names(fact), fact.id))
     return [fact for fact in waiting if fact.id not in known and fact.id < newest[_names(fact)[0]]]
 
 
@@ -70,9 +73,9 @@ def _names(fact: Fact) -> list[tuple[str, str]]:
     return [(fact.carrier_account, key) for key in fact.keys]
 
 
-def _said(batch: LineBatch) -> Iterable[tuple[str, str]]:
+def _said(batch: Batch) -> Iterable[tuple[str, str]]:
     view = line(batch.connector_id)
-    for pdu in batch.pdus.split(",") if batch.pdus and view is not None else ():
+    for pdu in batch.pdus if view is not None else ():
         try:
             found = read(bytes.fromhex(pdu), Origin(view, batch.bind_no, batch.received_at)) if view else None
         except (PduError, ValueError):  # whoever records it finds out, and says so

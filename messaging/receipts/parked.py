@@ -15,7 +15,7 @@ from messaging.lines import line
 from messaging.models import Receipt
 from messaging.receipts import order
 from messaging.receipts.keys import Side, provider_key
-from messaging.receipts.matching import PARKED_FOR, Match, fact_of, match
+from messaging.receipts.matching import PARKED_FOR, Match, fact_of, match, owned
 from messaging.receipts.reading import Fact
 from messaging.receipts.settling import Settled, settle
 from messaging.rows import MessageRow, PartRow
@@ -64,7 +64,8 @@ def rematch(receipt_ids: Collection[UUID], *, last_look: datetime | None = None)
         if not facts:
             return 0
         facts, matches = _with_elders(facts, matches, now)
-        parts, messages = rows.lock({key for found in matches.values() for key in found.part_ids})
+        owners = owned(matches.values())
+        parts, messages = rows.lock(owners.keys(), owners=owners)
         settled = apply_parked(facts, matches, parts, messages, now=now)
         close(settled, messages, now=now)
     return sum(fact.state != Receipt.State.PARKED for fact in facts if fact.id in matches)

@@ -3,6 +3,7 @@
 import hashlib
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 from uuid import UUID
 
 from common.ids import new_id
@@ -12,8 +13,8 @@ from messaging.receipts.keys import Side, bounded, provider_key
 from messaging.status import ACCEPTED, ENROUTE
 from smpp import receipts as wire
 from smpp.codec import decode
-from smpp.constants import EsmClass, MessageState, Tag
-from smpp.pdu import Pdu
+from smpp.constants import DataCoding, EsmClass, MessageState, Tag
+from smpp.pdu import DeliverSm, Pdu
 
 # What a carrier's state means for a part (spec/smpp.md 5.6); UNKNOWN settles nothing, its grace time does.
 WORDS: dict[MessageState, str] = {
@@ -59,7 +60,9 @@ class Fact:
     @property
     def keys(self) -> tuple[str, ...]:
         """Ids to look for, the best first."""
-        return tuple(key for key in (self.provider_key, self.other_key) if key)
+        if self.other_key:
+            return (self.provider_key, self.other_key) if self.provider_key else (self.other_key,)
+        return (self.provider_key,) if self.provider_key else ()
 
     @property
     def digest(self) -> bytes:
@@ -88,13 +91,73 @@ class Origin:
     received_at: datetime
 
 
-def read(raw: bytes, origin: Origin) -> Fact | TextPdu:
-    """What one PDU is; raises smpp.errors.PduError when it cannot be read."""
+def read(raw: bytes, origin: Origin, key: UUID | None = None) -> Fact | TextPdu:
+    """What one PDU is, as a receipt under the id `key`; raises smpp.errors.PduError when it cannot be read."""
     pdu = decode(raw)
+    usual = _usual(pdu, raw, origin, key)
+    return read_carefully(pdu, raw, origin, key) if usual is None else usual
+
+
+def read_carefully(pdu: Pdu, raw: bytes, origin: Origin, key: UUID | None = None) -> Fact | TextPdu:
+    """As `read`, for a PDU of any form."""
     found = wire.read_receipt(pdu)
     if found is None:
         return text_of(raw, origin, pdu)
-    return _fact(pdu, found, raw, origin)
+    return _fact(pdu, found, raw, origin, key)
+
+
+def _usual(pdu: Pdu, raw: bytes, origin: Origin, given: UUID | None) -> Fact | None:
+    """A receipt by appendix B to the letter, with the two TLVs or without: read at once, a third of the careful way.
+
+    None for everything else. A test holds both ways to the same answer.
+    """
+    if type(pdu) is not DeliverSm or pdu.esm_class != EsmClass.SMSC_RECEIPT or pdu.data_coding == DataCoding.UCS2:
+        return None
+    text = pdu.short_message.decode("latin-1")
+    found = None if "\0" in text else wire.USUAL.fullmatch(text)
+    named, state = "", None
+    for tag, value in pdu.tlvs:
+        if tag == Tag.RECEIPTED_MESSAGE_ID and not named:
+            named = value.partition(b"\0")[0].decode("latin-1")
+        elif tag == Tag.MESSAGE_STATE and state is None and len(value) == 1:
+            state = value[0]
+        else:
+            return None
+    if found is None:
+        return None
+    written, _, _, submitted, done, stat, error, _ = found.groups()
+    line = origin.line
+    key = provider_key(named or written, line.id_rule, side=Side.RECEIPT)
+    other = key if not named or named == written else provider_key(written, line.id_rule, side=Side.RECEIPT)
+    return Fact(
+        id=given or new_id(),
+        connector_id=line.id,
+        bind_no=origin.bind_no,
+        carrier_account=line.carrier_account,
+        provider_id=bounded(named or written),
+        provider_key=key,
+        other_key=other if other != key else "",
+        status=WORDS.get(state) or _word(stat),  # type: ignore[call-overload]  # numbers are members
+        error_code=error[:16] if error[:16].strip("0") else "",
+        source=_clean(pdu.source_addr, 21),
+        destination=_clean(pdu.destination_addr, 21),
+        submit_date=_rewritten(submitted),
+        done_date=_rewritten(done),
+        raw=raw.hex(),
+        received_at=origin.received_at,
+        certain=True,
+    )
+
+
+@lru_cache(maxsize=4096)
+def _rewritten(digits: str) -> str:
+    """The receipts of a minute name the same few dates."""
+    return _digits(wire.parse_date(digits))
+
+
+@lru_cache(maxsize=256)
+def _word(stat: str) -> str:
+    return WORDS[wire.state_of_word(stat) or MessageState.UNKNOWN]
 
 
 def text_of(raw: bytes, origin: Origin, pdu: Pdu | None = None) -> TextPdu:
@@ -108,14 +171,14 @@ def text_of(raw: bytes, origin: Origin, pdu: Pdu | None = None) -> TextPdu:
     )
 
 
-def _fact(pdu: Pdu, found: wire.Receipt, raw: bytes, origin: Origin) -> Fact:
+def _fact(pdu: Pdu, found: wire.Receipt, raw: bytes, origin: Origin, given: UUID | None) -> Fact:
     rule = origin.line.id_rule
     key, other = (
         provider_key(value, rule, side=Side.RECEIPT) if value else ""
         for value in (found.message_id, found.id_text or "")
     )
     return Fact(
-        id=new_id(),
+        id=given or new_id(),
         connector_id=origin.line.id,
         bind_no=origin.bind_no,
         carrier_account=origin.line.carrier_account,

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, tzinfo
 # A digit may stand before a key, because some senders leave the space out (`sub:001dlvrd:001`).
 _KEY = re.compile(r"(?<![a-z_])(id|sub|dlvrd|submit[ _]?date|done[ _]?date|stat|err|text)\s*:", re.IGNORECASE)
 # Appendix B to the letter, which most carriers send: read at once, a tenth of the search for keys.
-_USUAL = re.compile(
+USUAL = re.compile(
     "id:([^\\s,;|:]+) sub:([0-9]+) dlvrd:([0-9]+) submit date:([0-9]+) done date:([0-9]+) "
     "stat:([A-Za-z]+) err:([0-9A-Za-z]+) [Tt]ext:(.*)",
     re.DOTALL,
@@ -21,7 +21,7 @@ def scan(text: str) -> dict[str, str]:
 
     What follows `text:` belongs to the message and is not searched, unless no `stat:` stands before it.
     """
-    usual = _USUAL.fullmatch(text)
+    usual = USUAL.fullmatch(text)
     if usual is None:
         return search(text)
     return dict(zip(_USUAL_KEYS, (*usual.groups()[:-1], usual[8].strip()), strict=True))

@@ -6,6 +6,7 @@ from django.test.utils import CaptureQueriesContext
 
 from messaging import receipts
 from messaging.models import LineBatch
+from messaging.receipts import batches
 from messaging.receipts import line as recording
 from tests.messaging.underway import bind, receipt_for, sent, shown, stored_receipts, waiting_lines
 from tests.support.cast import customer
@@ -53,6 +54,6 @@ def test_a_transaction_has_a_limit(cast, monkeypatch):
     monkeypatch.setattr(recording, "TOGETHER", 1)
     line = bind(cast)
     ids = stored(line, [sent(cast, line) for _ in range(3)])
-    groups = list(recording._groups(recording._sizes(ids)))
+    groups = list(recording._groups(batches.named(ids)))
     assert groups == [[batch_id] for batch_id in sorted(ids)]
     assert receipts.record_line_events(ids, on_text=list) == 3
