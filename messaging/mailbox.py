@@ -16,6 +16,7 @@ from common.clock import utc_now
 from common.ids import floor_at
 from common.sql import dialect
 from common.transactions import retried
+from messaging import delivery_results
 from messaging.models import Delivery
 
 LEASE: Final = 60.0  # seconds; an answer may take half of it
@@ -111,40 +112,26 @@ def _held(row: Sequence[Any], token: int) -> Held:
     return Held(d.uuid(key), token, client, kind, body, tries, created)
 
 
-_RESULT: Final = (
-    ("v_id", "uuid"), ("v_token", "bigint"), ("v_state", "text"), ("v_next", "timestamptz"), ("v_tries", "smallint"),
-    ("v_code", "smallint"), ("v_error", "text"), ("v_done", "timestamptz"),
-)  # fmt: skip
-
-
 @retried()
 def record(results: Sequence[Handed]) -> None:
     """Write how tries ended, in one statement; a lease that was lost changes nothing."""
     if not results:
         return
-    d, now = dialect(), utc_now()
-    rows = [_result(result, now) for result in sorted(results, key=lambda result: result.held.id)]
-    source, params = d.rows("v", _RESULT, rows)
-    among, ids = d.any_of("id", [row[0] for row in rows])
-    sql = (
-        f"UPDATE {_TABLE} SET state = v_state, tries = v_tries, next_try_at = v_next, last_code = v_code, "
-        f"last_error = v_error, done_at = v_done, lease_until = NULL FROM {source} "
-        f"WHERE {among} AND id = v_id AND token = v_token AND state = 'CLAIMED'"
-    )
-    with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute(sql, [*params, *ids])
+    now = utc_now()
+    with transaction.atomic():
+        delivery_results.write([_result(result, now) for result in results])
 
 
 _LARGEST_CODE: Final = 32_767  # the column also holds HTTP codes
 
 
-def _result(result: Handed, now: datetime) -> tuple[Any, ...]:
+def _result(result: Handed, now: datetime) -> delivery_results.Row:
     pending = result.state == Delivery.State.PENDING
     following = now + timedelta(seconds=result.wait) if pending and result.wait else None
     code = result.status if result.status is not None and result.status <= _LARGEST_CODE else None
-    tries = min(result.held.tries + result.tried, _LARGEST_CODE)
+    tried = min(result.held.tries + result.tried, _LARGEST_CODE)
     done = None if pending else now
-    return result.held.id, result.held.token, str(result.state), following, tries, code, result.error[:200], done
+    return result.held.id, result.held.token, str(result.state), following, tried, code, result.error[:200], done
 
 
 @retried()

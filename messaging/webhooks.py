@@ -23,6 +23,7 @@ from common.jobs import Job
 from common.queues import Work
 from common.sql import dialect, hot
 from common.transactions import retried
+from messaging import delivery_results
 from messaging.models import Delivery, DeliveryAttempt
 from messaging.signers import secrets_of
 
@@ -136,45 +137,30 @@ def _claimed(rows: Sequence[tuple[Any, ...]]) -> list[Claimed]:
     return sorted(found, key=lambda item: item.id)
 
 
-_RESULT = (
-    ("v_id", "uuid"), ("v_token", "bigint"), ("v_state", "text"), ("v_next", "timestamptz"),
-    ("v_code", "smallint"), ("v_error", "text"), ("v_done", "timestamptz"),
-)  # fmt: skip
-
-
 @retried()
 def record(results: Sequence[Posted]) -> None:
     """Write how tries ended: DELIVERED, PENDING with the next date, or EXHAUSTED. Lost leases change nothing."""
     if not results:
         return
     point("webhook-taken-before-record")
-    d, now = dialect(), utc_now()
-    rows = [_row(result, now) for result in sorted(results, key=lambda result: result.claimed.id)]
-    source, params = d.rows("v", _RESULT, rows)
-    among, ids = d.keyed("id", [row[0] for row in rows])
-    sql = (
-        f"UPDATE {_TABLE} SET state = v_state, tries = tries + 1, next_try_at = v_next, last_code = v_code, "
-        f"last_error = v_error, done_at = v_done, lease_until = NULL FROM {source} "
-        f"WHERE {among} AND id = v_id AND token = v_token AND state = 'CLAIMED' RETURNING id, state"
-    )
-    with transaction.atomic(), hot() as cursor:
-        cursor.execute(sql, [*params, *ids])
-        won = {d.uuid(row[0]): row[1] for row in cursor.fetchall()}
+    now = utc_now()
+    with transaction.atomic():
+        won = delivery_results.write([_row(result, now) for result in results])
         _keep_failures([result for result in results if result.claimed.id in won and not result.taken])
     dead = [str(key) for key, state in won.items() if state == Delivery.State.EXHAUSTED]
     if dead:
         log.error("deliveries_exhausted", count=len(dead), ids=dead[:20])
 
 
-def _row(result: Posted, now: datetime) -> tuple[Any, ...]:
+def _row(result: Posted, now: datetime) -> delivery_results.Row:
     following = None if result.taken else next_try(result.claimed.tries, result.code, now)
     state = Delivery.State.PENDING if following else Delivery.State.EXHAUSTED
     if result.taken:
         state = Delivery.State.DELIVERED
     done = None if following else now
-    return (
-        result.claimed.id, result.claimed.token, state.value, following, result.code, result.error[:200], done,
-    )  # fmt: skip
+    claimed = result.claimed
+    tried = claimed.tries + 1
+    return claimed.id, claimed.token, state.value, following, tried, result.code, result.error[:200], done
 
 
 def next_try(tries: int, code: int | None, now: datetime) -> datetime | None:
