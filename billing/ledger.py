@@ -9,26 +9,26 @@ from uuid import UUID
 from django.db import connection
 
 from billing.models import Book, Reason
-from common.sql import dialect
+from common.sql import dialect, hot
 
 _TABLE = "billing_ledgerentry"
 _COLUMNS = (
-    "id",
-    "key",
-    "account_id",
-    "debit",
-    "credit",
-    "amount",
-    "before",
-    "after",
-    "reason",
-    "reference",
-    "parts",
-    "description",
-    "source",
-    "actor",
-    "api_client_id",
-    "created_at",
+    ("id", "uuid"),
+    ("key", "varchar"),
+    ("account_id", "bigint"),
+    ("debit", "varchar"),
+    ("credit", "varchar"),
+    ("amount", "bigint"),
+    ("before", "bigint"),
+    ("after", "bigint"),
+    ("reason", "varchar"),
+    ("reference", "varchar"),
+    ("parts", "integer"),
+    ("description", "varchar"),
+    ("source", "varchar"),
+    ("actor", "varchar"),
+    ("api_client_id", "bigint"),
+    ("created_at", "timestamptz"),
 )
 
 PAID_ON = "Paid on "  # begins the description of a charge
@@ -71,8 +71,8 @@ def refund_key(part_id: UUID) -> str:
 
 def write(lines: Sequence[Line], *, at: datetime) -> None:
     """Insert the lines; raises IntegrityError when a key is there already."""
-    with connection.cursor() as cursor:
-        dialect().insert(cursor, _TABLE, _COLUMNS, [_row(line, at) for line in lines])
+    with hot() as cursor:
+        dialect().insert_few(cursor, _TABLE, _COLUMNS, [_row(line, at) for line in lines])
 
 
 def _row(line: Line, at: datetime) -> tuple[Any, ...]:

@@ -7,10 +7,8 @@ batches never wait for each other in a circle, and the guard and the change are 
 from collections.abc import Iterable, Mapping
 from decimal import Decimal
 
-from django.db import connection
-
 from common.money import from_units
-from common.sql import Row, dialect
+from common.sql import Row, dialect, hot
 
 _AMOUNTS = (("v_id", "bigint"), ("v_amount", "bigint"))
 _COVERED = "(unlimited OR balance + v_amount >= -credit_limit)"
@@ -47,7 +45,7 @@ def _read(account_ids: list[int], *, locked: bool) -> list[Row]:
         return []
     sql = dialect()
     where, params = sql.any_of("account_id", account_ids, "bigint")
-    with connection.cursor() as cursor:
+    with hot() as cursor:
         cursor.execute(
             f"SELECT account_id, balance, credit_limit, unlimited FROM billing_wallet WHERE {where} "
             f"ORDER BY account_id {sql.for_update if locked else ''}",
@@ -73,7 +71,7 @@ def _change(amounts: Mapping[int, int], guard: str) -> dict[int, int]:
     sql = dialect()
     source, params = sql.rows("given", _AMOUNTS, sorted(amounts.items()))
     held = "FOR UPDATE OF w" if sql.for_update else ""
-    with connection.cursor() as cursor:
+    with hot() as cursor:
         cursor.execute(
             "UPDATE billing_wallet SET balance = balance + v_amount "
             "FROM (SELECT w.account_id AS v_account, given.v_amount FROM billing_wallet w "

@@ -20,6 +20,7 @@ from django.utils.dateparse import parse_datetime
 
 Row = tuple[Any, ...]
 _JSON = frozenset({dict, list})  # types of Python that become JSON texts
+FEW = 20  # rows up to which one statement of arrays is cheaper than COPY (measured, docs/performance.md)
 
 
 class Cursor(Protocol):
@@ -138,6 +139,16 @@ class PostgreSQL:
                 # To look at each value by itself costs as much as COPY; few rows hold what must become JSON.
                 copy.write_row(row if _JSON.isdisjoint(map(type, row)) else [self.value(item) for item in row])
 
+    def insert_few(self, cursor: Any, table: str, columns: Sequence[tuple[str, str]], rows: Sequence[Row]) -> None:
+        """Insert mostly one row, columns as in `rows`, by one statement: COPY takes three turns with the server."""
+        if len(rows) > FEW:
+            self.insert(cursor, table, [name for name, _ in columns], rows)
+        elif rows:
+            names = ", ".join(name for name, _ in columns)
+            source, params = self.rows("v", [(f"v_{name}", kind) for name, kind in columns], rows)
+            picked = ", ".join(f"v_{name}" for name, _ in columns)
+            cursor.execute(f"INSERT INTO {table} ({names}) SELECT {picked} FROM {source}", params)
+
 
 class SQLite:
     """json_each and executemany; writers are serialised by the IMMEDIATE transaction."""
@@ -209,6 +220,10 @@ class SQLite:
         marks = ", ".join(["%s"] * len(columns))
         sql = f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({marks})"
         cursor.executemany(sql, [tuple(self.value(item) for item in row) for row in rows])
+
+    def insert_few(self, cursor: Any, table: str, columns: Sequence[tuple[str, str]], rows: Sequence[Row]) -> None:
+        """As `insert`."""
+        self.insert(cursor, table, [name for name, _ in columns], rows)
 
 
 Dialect = PostgreSQL | SQLite

@@ -1,5 +1,6 @@
 """The Celery application. Reasons for the settings: each was tried under kill -9 (docs/adr/0002)."""
 
+import gc
 import os
 from typing import Any
 
@@ -7,6 +8,7 @@ from celery import Celery
 from celery.signals import (
     task_postrun,
     task_prerun,
+    worker_before_create_process,
     worker_process_init,
     worker_process_shutdown,
     worker_ready,
@@ -96,6 +98,13 @@ def _renew_connections(**_: Any) -> None:
 @task_postrun.connect
 def _keep_connections(**_: Any) -> None:
     connections_used()
+
+
+@worker_before_create_process.connect
+def _share_memory(**_: Any) -> None:
+    """What is loaded stays shared with the children: a collection of garbage would touch, and so copy, every page."""
+    gc.collect()
+    gc.freeze()
 
 
 @worker_process_init.connect

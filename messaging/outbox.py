@@ -28,7 +28,9 @@ MOST_IDS: Final = 200
 IDLE: Final = 1.0  # seconds after which confirmed rows are deleted although no batch came by
 RELAY_AFTER: Final = 5.0  # seconds; the publisher gives up on a letter by then
 _TABLE = OutboxBatch._meta.db_table
-_COLUMNS = ("id", "connector_id", "lane", "parts", "created_at")
+_COLUMNS = (
+    ("id", "uuid"), ("connector_id", "bigint"), ("lane", "varchar"), ("parts", "text"), ("created_at", "timestamptz"),
+)  # fmt: skip
 
 
 class Post(Protocol):
@@ -63,7 +65,7 @@ def _chunks(ids: list[str]) -> Iterator[tuple[str, ...]]:
 def insert(cursor: Cursor, rows: Iterable[Hint], now: datetime) -> None:
     """Write the rows inside the transaction that writes their parts."""
     values = [(hint.id, hint.connector_id, hint.lane, ",".join(hint.parts), now) for hint in rows]
-    dialect().insert(cursor, _TABLE, _COLUMNS, values)
+    dialect().insert_few(cursor, _TABLE, _COLUMNS, values)
 
 
 class Outbox:

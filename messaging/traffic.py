@@ -37,8 +37,7 @@ class Tally:
 
 _COLUMNS = ("hour", "account_id", "connector_id", "measure", "messages", "parts", "amount")
 _KINDS = ("timestamptz", "bigint", "bigint", "varchar", "bigint", "bigint", "bigint")
-_FORMS = [(f"v_{name}", kind) for name, kind in zip(_COLUMNS, _KINDS, strict=True)]
-_PICKED = ", ".join(name for name, _ in _FORMS)
+_FORMS = list(zip(_COLUMNS, _KINDS, strict=True))
 _units = lru_cache(maxsize=1024)(to_units)  # prices are few
 _KEY = _COLUMNS[:4]
 _Key = tuple[datetime, int | None, int | None, str]
@@ -58,13 +57,8 @@ def add(tallies: Iterable[Tally]) -> None:
 
 
 def _insert(counts: Sequence[tuple[Any, ...]]) -> None:
-    """By a statement: mostly one row, and COPY takes three turns with the server."""
-    sql = dialect()
-    source, params = sql.rows("v", _FORMS, [tuple(map(sql.value, count)) for count in counts])
     with hot() as cursor:
-        cursor.execute(
-            f"INSERT INTO {TrafficCount._meta.db_table} ({', '.join(_COLUMNS)}) SELECT {_PICKED} FROM {source}", params
-        )
+        dialect().insert_few(cursor, TrafficCount._meta.db_table, _FORMS, counts)
 
 
 def squash(*, limit: int = 1000) -> int:

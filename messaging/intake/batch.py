@@ -11,7 +11,7 @@ from billing import charging
 from billing.charging import Charge
 from common import crash
 from common.ids import new_id
-from common.sql import Cursor
+from common.sql import Cursor, hot
 from common.transactions import is_connection_lost, retried
 from messaging import idempotency, outbox
 from messaging.commands import Answer, Outcome
@@ -104,7 +104,7 @@ class Batch:
         self._committing = False
         self._backend = recovery.backend()
         with transaction.atomic(durable=True):
-            with connection.cursor() as cursor:
+            with hot() as cursor:
                 self.result = self._write(cursor)
             self._caller.before_commit()
             self._committing = True

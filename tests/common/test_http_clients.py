@@ -19,7 +19,9 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from common.http import BODY_CAP, GuardedRequests, GuardedSession, OutboundError, Response, parse_networks
+from common.http import BODY_CAP, OutboundError, Response, parse_networks
+from common.http.async_client import GuardedSession
+from common.http.sync_client import GuardedRequests
 from tests.support.web_sink import WebSink
 
 ALLOWED = parse_networks(["127.0.0.2/32"])

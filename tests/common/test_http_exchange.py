@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from common.http import BODY_CAP, GuardedSession, OutboundError, Response, parse_networks
+from common.http import BODY_CAP, OutboundError, Response, parse_networks
+from common.http.async_client import GuardedSession
 from common.http.exchange import HEAD_CAP
 
 ALLOWED = parse_networks(["127.0.0.0/8"])

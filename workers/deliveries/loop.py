@@ -14,7 +14,8 @@ from django.conf import settings
 from django.db import DatabaseError
 
 from common.clock import utc_now
-from common.http import ErrorKind, GuardedSession, OutboundError, parse_networks
+from common.http import ErrorKind, OutboundError, parse_networks
+from common.http.async_client import GuardedSession
 from messaging import due, webhooks
 from messaging.due import Due, Position
 from messaging.webhooks import Claimed, Posted
