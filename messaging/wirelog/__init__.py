@@ -10,6 +10,8 @@ from messaging.wirelog.reading import (
     Tail,
     client_log,
     connector_log,
+    refused_binds,
+    status_of,
     strangers_log,
     wire_log,
 )
@@ -33,6 +35,8 @@ __all__ = [
     "connector_log",
     "kept",
     "purge",
+    "refused_binds",
+    "status_of",
     "store",
     "strangers_log",
     "trim",

@@ -28,9 +28,11 @@ def facts_of(frame: bytes, *, alphabet: str, texts: bool) -> Facts:
     messages is left out, in hex too; how long it is remains. Raises nothing.
     """
     length = int.from_bytes(frame[:4], "big")
-    whole = frame.ljust(length, b"\0") if length <= _LONGEST else frame  # a cut one ends in NULs
     found: Facts = {"octets": length, "cut": length > len(frame)}
+    whole = frame
     try:
+        if found["cut"]:
+            whole = _filled_up(frame, length)
         pdu = decode(whole)
     except PduError as error:
         # Nobody knows where its text is.
@@ -45,6 +47,19 @@ def facts_of(frame: bytes, *, alphabet: str, texts: bool) -> Facts:
         found |= _content(pdu, octets, end - begin, alphabet, texts)
     found["hex"] = frame.hex() if texts else _hex(frame, begin, end)
     return found
+
+
+def _filled_up(frame: bytes, length: int) -> bytes:
+    """A cut frame with NULs in place of what is missing: parameters without tag and value, up to three octets more."""
+    longest = min(length, _LONGEST)
+    for more in range(4):
+        whole = (longest + more).to_bytes(4, "big") + frame[4:].ljust(longest + more - 4, b"\0")
+        try:
+            decode(whole)
+        except PduError:
+            continue
+        return whole
+    return frame
 
 
 def _is_bind_without_body(frame: bytes) -> bool:

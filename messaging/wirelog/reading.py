@@ -17,9 +17,12 @@ from messaging.wirelog.decoding import facts_of, status_facts
 from messaging.wirelog.entries import EVENT, WAYS, Entry, Subject, unpacked
 from messaging.wirelog.storing import STRANGERS, Kind, kept
 from messaging.wirelog.talks import Placed, Talk, Talks
+from smpp.constants import CommandId, CommandStatus
+from smpp.pdu import BIND_COMMANDS
 
 PAGE, LARGEST_PAGE = 100, 1_000
 _BEHIND: Final = timedelta(seconds=60)  # rows of other processes may come so late
+_BIND_ANSWERS: Final = {f"{CommandId(command).name.lower()}_resp" for command in BIND_COMMANDS}
 Told = dict[str, Any]
 
 
@@ -76,12 +79,18 @@ def wire_log(
 ) -> Page:
     """At most `limit` (≤ 1,000) entries before the cursor `before`. Without `texts` contents are masked (S22)."""
     wanted, size = filters or Filters(), max(1, min(limit, LARGEST_PAGE))
-    rows = [row for subject in log.subjects for row in _rows(subject)]
-    found = list(_narrowed(list(Talks().pair(_entries(rows))), wanted, log))
+    found = list(_narrowed(_all(log), wanted, log))
     newest = [placed for placed in reversed(found) if not before or placed.id < before]
     page = newest[:size]
     following = page[-1].id if len(newest) > size else None
     return Page([_told(placed, log, texts) for placed in page], following)
+
+
+def refused_binds(log: Log, *, limit: int = 50) -> list[Told]:
+    """The last binds that were refused, by us or by a carrier, the newest first: when, where from, why."""
+    found = [placed for placed in _all(log) if placed.status and placed.command in _BIND_ANSWERS]
+    told = [_told(placed, log, texts=False) for placed in reversed(found[-limit:])]
+    return [{name: one[name] for name in ("at", "link", "command", "status", "status_name", "reason")} for one in told]
 
 
 class Tail:
@@ -108,6 +117,23 @@ class Tail:
             for subject in self._log.subjects
             for row in WireLog.objects.filter(kind=subject.kind, key=subject.key, until__gt=since).order_by("-until")
         ]
+
+
+def status_of(text: str) -> int:
+    """A command_status by its number (88, 0x58) or its name; raises ValueError."""
+    name = text.strip().upper()
+    for known in (name, f"ESME_{name}"):
+        if known in CommandStatus.__members__:
+            return int(CommandStatus[known])
+    number = int(text, 0)
+    if not 0 <= number <= 0xFFFFFFFF:
+        raise ValueError("a command_status has 32 bits")
+    return number
+
+
+def _all(log: Log) -> list[Placed]:
+    """Everything that is kept, the oldest first."""
+    return list(Talks().pair(_entries([row for subject in log.subjects for row in _rows(subject)])))
 
 
 def _rows(subject: Subject) -> Iterator[WireLog]:
