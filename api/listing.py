@@ -2,6 +2,7 @@
 
 import base64
 import binascii
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Final
@@ -9,6 +10,7 @@ from uuid import UUID
 
 from common import phone
 from common.errors import Code, Rejected
+from messaging import wirelog
 from messaging.fields import is_clean
 from messaging.selectors import LARGEST_PAGE, PAGE, Filters
 
@@ -17,15 +19,16 @@ NAMES: Final = frozenset(
 )
 _CREDENTIALS: Final = frozenset({"user", "password"})
 LONGEST: Final = 200
+_ENTRY: Final = re.compile(r"[0-9a-f]{16}-[0-9a-f]{32}-[0-9a-f]{4,8}")
 _FIRST: Final = datetime(2000, 1, 1, tzinfo=UTC)  # no message is older, and ids begin in 1970
 
 
-def check_names(query: Mapping[str, str]) -> None:
-    """Raises Rejected for a parameter that no list knows, or a value that no message can have."""
+def check_names(query: Mapping[str, str], names: frozenset[str] = NAMES) -> None:
+    """Raises Rejected for a parameter that the list does not know, or a value that nothing can have."""
     for name, value in query.items():
         if name in _CREDENTIALS:
             continue
-        if name not in NAMES:
+        if name not in names:
             raise Rejected(Code.UNKNOWN_FIELD, f"Unknown parameter {name[:64]}", {name[:64]: "unknown"})
         if len(value) > LONGEST or not is_clean(value):
             raise _wrong(name, f"at most {LONGEST} characters, no U+0000")
@@ -44,14 +47,35 @@ def read_filters(query: Mapping[str, str]) -> Filters:
     )
 
 
-def read_limit(query: Mapping[str, str]) -> int:
-    """How many a page holds, 1 to 500."""
+def read_wire_filters(query: Mapping[str, str]) -> wirelog.Filters:
+    """What the wire log is narrowed to; raises Rejected that names the parameter."""
+    return wirelog.Filters(
+        command=query.get("command", ""),
+        status=_status(query.get("status", "")),
+        errors=_flag(query, "errors"),
+        number=query.get("number", ""),
+        message_id=query.get("message_id", ""),
+        since=_moment(query, "since"),
+        until=_moment(query, "until"),
+    )
+
+
+def read_limit(query: Mapping[str, str], *, usual: int = PAGE, largest: int = LARGEST_PAGE) -> int:
+    """How many a page holds, 1 to `largest`."""
     given = query.get("limit", "")
     if not given:
-        return PAGE
-    if not (given.isascii() and given.isdigit()) or len(given) > 3 or not 1 <= int(given) <= LARGEST_PAGE:
-        raise _wrong("limit", f"1 to {LARGEST_PAGE}")
+        return usual
+    if not (given.isascii() and given.isdigit()) or len(given) > 4 or not 1 <= int(given) <= largest:
+        raise _wrong("limit", f"1 to {largest}")
     return int(given)
+
+
+def read_entry_cursor(query: Mapping[str, str]) -> str:
+    """Where a page of the wire log begins; empty: at the newest."""
+    given = query.get("cursor", "")
+    if given and not _ENTRY.fullmatch(given):
+        raise _wrong("cursor", "as it was given in next_cursor")
+    return given
 
 
 def read_cursor(query: Mapping[str, str]) -> UUID | None:
@@ -77,6 +101,23 @@ def _number(given: str) -> str:
         return phone.normalise(given, allow_short=True)
     except phone.InvalidNumber as error:
         raise Rejected(Code.INVALID_NUMBER, "Invalid number", {"to": error.reason}) from error
+
+
+def _status(given: str) -> int | None:
+    """A command_status by number or name."""
+    if not given:
+        return None
+    try:
+        return wirelog.status_of(given)
+    except ValueError:
+        raise _wrong("status", "a number, 0x58, or a name as ESME_RTHROTTLED") from None
+
+
+def _flag(query: Mapping[str, str], name: str) -> bool:
+    given = query.get(name, "")
+    if given not in ("", "0", "1"):
+        raise _wrong(name, "0 or 1")
+    return given == "1"
 
 
 def _moment(query: Mapping[str, str], name: str) -> datetime | None:

@@ -6,6 +6,7 @@ from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 from api.views.balance import BalanceView
 from api.views.messages import MessagesView, MessageView, TraceView
 from api.views.sending import PanelSendView, SendView
+from api.views.smpp_clients import SmppBindsView, SmppClientsView, SmppLogView
 
 urlpatterns = [
     path("api/v1/http-send", SendView.as_view(), name="http-send"),
@@ -14,6 +15,9 @@ urlpatterns = [
     path("api/v1/messages/<str:message_id>", MessageView.as_view(), name="message"),
     path("api/v1/messages/<str:message_id>/trace", TraceView.as_view(), name="message-trace"),
     path("api/v1/balance", BalanceView.as_view(), name="balance"),
+    path("api/v1/smpp-clients", SmppClientsView.as_view(), name="smpp-clients"),
+    path("api/v1/smpp-clients/<str:system_id>/log", SmppLogView.as_view(), name="smpp-log"),
+    path("api/v1/smpp-clients/<str:system_id>/binds", SmppBindsView.as_view(), name="smpp-binds"),
     path("api/schema/", SpectacularAPIView.as_view(), name="schema"),
     path("api/docs/", SpectacularSwaggerView.as_view(url_name="schema"), name="api-docs"),
 ]

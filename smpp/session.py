@@ -33,6 +33,7 @@ from smpp.pdu import (
 )
 from smpp.session_config import SendTlvs, SessionConfig
 from smpp.states import Role, State, is_legal, next_state
+from smpp.tapping import RECEIVED, SENT, Tap
 from smpp.versions import TlvPolicy
 from smpp.window import Slot, Window
 
@@ -46,7 +47,8 @@ class Session:
     """One end of a link. `now` is monotonic seconds; nothing here waits or reads a clock.
 
     Answers enquire_link, unbind, illegal, unknown and malformed PDUs by itself. The owner answers every
-    RequestReceived, writes out `take_output()` after each call, and calls `tick` about every second.
+    RequestReceived, writes out `take_output()` after each call, and calls `tick` about every second. A `tap`
+    hears every frame in the order of the wire; it must raise nothing.
     """
 
     def __init__(self, role: Role, config: SessionConfig | None = None, *, now: float) -> None:
@@ -61,6 +63,7 @@ class Session:
         self._bind_pending = False
         self._unbind: Slot | None = None
         self._output: list[bytes] = []
+        self.tap: Tap | None = None
 
     # -- what the owner may ask -------------------------------------------------------------------
 
@@ -143,11 +146,11 @@ class Session:
             self._bind_pending = True
             self.tlv_policy.our_version = getattr(pdu, "interface_version", 0)
         self.state = next_state(self.state, command, 0)
-        self._output.append(frame)
+        self._write(frame)
         return sequence
 
-    def respond(self, response: Pdu, *, now: float) -> None:
-        """Queue the answer to a request of the peer; build it with `request.reply`.
+    def respond(self, response: Pdu, *, now: float, note: str = "") -> None:
+        """Queue the answer to a request of the peer; build it with `request.reply`. `note` is for the tap alone.
 
         Raises IllegalCommand when no request with this sequence waits, SessionClosed or FieldError.
         """
@@ -162,7 +165,7 @@ class Session:
         if response.command_id in _BIND_RESPONSES:
             self._bind_pending = False
         self.state = next_state(self.state, response.command_id, response.status)
-        self._output.append(frame)
+        self._write(frame, note)
 
     def unbind(self, *, now: float, context: Any = None) -> int:
         """Ask the peer to end the session; it closes with the answer or after unbind_response_seconds."""
@@ -173,7 +176,7 @@ class Session:
         sequence = self._window.next_sequence()
         deadline = now + self.config.unbind_response_seconds
         self._unbind = Slot(sequence, CommandId.UNBIND, context, now, deadline)
-        self._output.append(encode(Unbind(sequence=sequence)))
+        self._write(encode(Unbind(sequence=sequence)))
         return sequence
 
     def close(self, reason: CloseReason, error: PduError | None = None) -> list[Event]:
@@ -200,7 +203,7 @@ class Session:
         if self.bound and self._liveness.probe_due(now):
             sequence = self._window.next_sequence()
             self._liveness.asked(sequence, now)
-            self._output.append(encode(EnquireLink(sequence=sequence)))
+            self._write(encode(EnquireLink(sequence=sequence)))
         reason = self._liveness.verdict(bound=self.bound, now=now)
         return events + self.close(reason) if reason else events
 
@@ -220,7 +223,8 @@ class Session:
             if self.closed:
                 return events
         if broken is not None:
-            self._output.append(encode(GenericNack(status=broken.command_status, sequence=broken.sequence)))
+            nack = GenericNack(status=broken.command_status, sequence=broken.sequence)
+            self._write(encode(nack), str(broken))
             events += self.close(CloseReason.FRAMING, broken)
         return events
 
@@ -228,6 +232,8 @@ class Session:
 
     def _on_frame(self, frame: bytes, now: float, events: list[Event]) -> None:
         self._liveness.heard(now)
+        if self.tap is not None:
+            self.tap(RECEIVED, frame, "")
         try:
             pdu = decode(frame)
         except PduError as error:
@@ -253,7 +259,7 @@ class Session:
         cls = PDU_CLASSES.get(error.command_id | RESPONSE_BIT, GenericNack)
         if error.command_id & RESPONSE_BIT:
             cls = GenericNack
-        self._output.append(encode(cls(status=error.command_status, sequence=error.sequence)))
+        self._write(encode(cls(status=error.command_status, sequence=error.sequence)), str(error))
         events.append(ProtocolFault(error, frame))
 
     def _on_request(self, pdu: Pdu, frame: bytes, events: list[Event]) -> None:
@@ -264,9 +270,9 @@ class Session:
             error = BodyError(message, command_status=status, command_id=command, sequence=pdu.sequence)
             self._refuse(error, frame, events)
         elif command == CommandId.ENQUIRE_LINK:
-            self._output.append(encode(EnquireLinkResp(sequence=pdu.sequence)))
+            self._write(encode(EnquireLinkResp(sequence=pdu.sequence)))
         elif command == CommandId.UNBIND:
-            self._output.append(encode(UnbindResp(sequence=pdu.sequence)))
+            self._write(encode(UnbindResp(sequence=pdu.sequence)))
             self.state = State.UNBOUND
             events.append(PeerUnbound())
             events += self.close(CloseReason.PEER_UNBOUND)
@@ -331,6 +337,11 @@ class Session:
         return events + self.close(CloseReason.UNBOUND)
 
     # -- one PDU of ours --------------------------------------------------------------------------
+
+    def _write(self, frame: bytes, note: str = "") -> None:
+        self._output.append(frame)
+        if self.tap is not None:
+            self.tap(SENT, frame, note)
 
     def _check_may_send(self, pdu: Pdu) -> None:
         if self.closed:

@@ -112,11 +112,11 @@ class Tlvs(list[tuple[int, bytes]]):
     def get(self, tag: int, default: TlvValue | None = None) -> TlvValue | None:
         """Return the first value of `tag` as int, str or bytes by its type; unknown tags as bytes."""
         raw = self.raw(tag)
-        return default if raw is None else _read(tag, raw)
+        return default if raw is None else tlv_value(tag, raw)
 
     def get_all(self, tag: int) -> list[TlvValue]:
         """Return every value of `tag` in wire order."""
-        return [_read(tag, value) for known, value in self if known == tag]
+        return [tlv_value(tag, value) for known, value in self if known == tag]
 
     def integer(self, tag: int) -> int | None:
         """Return the first value of `tag` as a big-endian integer; None if absent or empty."""
@@ -176,7 +176,8 @@ def unpack_tlvs(frame: bytes, position: int) -> Tlvs:
     return tlvs
 
 
-def _read(tag: int, raw: bytes) -> TlvValue:
+def tlv_value(tag: int, raw: bytes) -> TlvValue:
+    """Return the value as int, str or bytes by the type of the tag; unknown tags as bytes. Raises nothing."""
     known = TLV_TYPES.get(tag)
     if known is None or known.kind == "octets":
         return raw

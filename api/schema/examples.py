@@ -106,3 +106,95 @@ BALANCE = [
         {"ok": True, "balance": "99.0000", "currency": "CRD", "unlimited": False, "credit_limit": "0.0000"},
     )
 ]
+_BIND = {
+    "id": "0193e2c4-5b1a-7c3e-9f00-0000000000b1",
+    "mode": "transceiver",
+    "version": "3.4",
+    "tls": False,
+    "link": "203.0.113.7:50412",
+    "since": _AT,
+    "ended_at": None,
+    "reason": "",
+    "submitted": 1250,
+    "refused": 3,
+    "delivered": 1240,
+}
+SMPP_CLIENTS = [
+    _answer(
+        "Bound once",
+        {
+            "ok": True,
+            "smpp_clients": [
+                {
+                    "system_id": "mycompany",
+                    "active": True,
+                    "max_binds": 2,
+                    "bind_modes": [],
+                    "tls_only": False,
+                    "ip_whitelist": ["203.0.113.0/24"],
+                    "tps": 100,
+                    "window": 100,
+                    "deliver_window": 10,
+                    "enquire_link_seconds": 30,
+                    "inactivity_seconds": 120,
+                    "default_alphabet": "gsm",
+                    "id_style": "uuid",
+                    "receipt_options": [],
+                    "default_sender": "MYCOMPANY",
+                    "traffic_class": "transactional",
+                    "binds": [_BIND],
+                }
+            ],
+        },
+    )
+]
+_ENTRY_ID = "000653a2f0c1e4b0-0193e2c45b1a7c3e9f000000000000e1-0007"
+SMPP_LOG = [
+    _answer(
+        "A refusal",
+        {
+            "ok": True,
+            "entries": [
+                {
+                    "id": _ENTRY_ID,
+                    "at": _AT,
+                    "direction": "out",
+                    "link": "203.0.113.7:50412",
+                    "reason": "No route to this number",
+                    "command": "submit_sm_resp",
+                    "sequence": 7,
+                    "status": 11,
+                    "status_name": "ESME_RINVDSTADR",
+                    "status_text": "The destination address is wrong",
+                    "milliseconds": 14.2,
+                    "octets": 16,
+                    "cut": False,
+                    "fields": {"message_id": ""},
+                    "tlvs": [],
+                    "hex": "00000010800000040000000b00000007",
+                }
+            ],
+            "next_cursor": None,
+        },
+    )
+]
+SMPP_BINDS = [
+    _answer(
+        "One up, one ended, one refused",
+        {
+            "ok": True,
+            "binds": [_BIND, {**_BIND, "ended_at": _AT, "reason": "the peer unbound"}],
+            "refused": [
+                {
+                    "at": _AT,
+                    "link": "198.51.100.9:40100",
+                    "command": "bind_transceiver_resp",
+                    "status": 14,
+                    "status_name": "ESME_RINVPASWD",
+                    "reason": "wrong password for mycompany, from 198.51.100.9",
+                }
+            ],
+            "next_cursor": None,
+        },
+    )
+]

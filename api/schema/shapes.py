@@ -207,3 +207,106 @@ class Balance(s.Serializer[Any]):
     currency = s.CharField()
     unlimited = s.BooleanField()
     credit_limit = s.CharField()
+
+
+NO_SMPP_CLIENT: dict[int, OpenApiResponse] = _refusals(Problem, s404="No such SMPP account of yours")
+
+
+class SmppBind(s.Serializer[Any]):
+    id = s.CharField()
+    mode = s.ChoiceField(["transmitter", "receiver", "transceiver"])
+    version = s.CharField(help_text="interface_version, for example 3.4")
+    tls = s.BooleanField()
+    link = s.CharField(help_text="Your address and port; names the session in the log")
+    since = s.DateTimeField()
+    ended_at = s.DateTimeField(allow_null=True, help_text="null: it is up")
+    reason = s.CharField(help_text="Why it ended")
+    submitted = s.IntegerField(help_text="Messages taken")
+    refused = s.IntegerField(help_text="Requests refused")
+    delivered = s.IntegerField(help_text="Receipts and texts that you took")
+
+
+class RefusedBind(s.Serializer[Any]):
+    at = s.DateTimeField()
+    link = s.CharField(help_text="Address and port of whoever tried")
+    command = s.CharField()
+    status = s.IntegerField()
+    status_name = s.CharField()
+    reason = s.CharField(help_text="In words")
+
+
+class SmppBinds(s.Serializer[Any]):
+    ok = s.BooleanField()
+    binds = SmppBind(many=True)
+    refused = RefusedBind(many=True)
+    next_cursor = s.CharField(allow_null=True, help_text="null: this is the last page")
+
+
+class SmppClientShape(s.Serializer[Any]):
+    system_id = s.CharField()
+    active = s.BooleanField()
+    max_binds = s.IntegerField(help_text="0: no limit")
+    bind_modes = s.ListField(child=s.CharField(), help_text="Empty: all")
+    tls_only = s.BooleanField()
+    ip_whitelist = s.ListField(child=s.CharField(), help_text="Empty: from everywhere")
+    tps = s.IntegerField(help_text="Messages a second over all binds; 0: no limit")
+    window = s.IntegerField(help_text="Requests that you may leave unanswered")
+    deliver_window = s.IntegerField(help_text="Receipts and texts that we leave unanswered")
+    enquire_link_seconds = s.IntegerField()
+    inactivity_seconds = s.IntegerField()
+    default_alphabet = s.CharField(help_text="What data_coding 0 means: gsm, gsm_packed, latin1 or ascii")
+    id_style = s.CharField(help_text="uuid, dec or hex")
+    receipt_options = s.ListField(child=s.CharField())
+    default_sender = s.CharField()
+    traffic_class = s.CharField()
+    binds = SmppBind(many=True, help_text="Those that are up, at most some seconds ago")
+
+
+class SmppClients(s.Serializer[Any]):
+    ok = s.BooleanField()
+    smpp_clients = SmppClientShape(many=True)
+
+
+class SmppTlv(s.Serializer[Any]):
+    tag = s.IntegerField()
+    name = s.CharField()
+    value = s.JSONField(allow_null=True, help_text="Number, text, or octets in hex")
+    text = s.CharField(required=False, help_text="What it means, or its octets as text")
+    octets = s.IntegerField(required=False)
+
+
+class SmppText(s.Serializer[Any]):
+    encoding = s.CharField(help_text="gsm7, ucs2, latin1, ascii, binary, octets (unknown), receipt")
+    content = s.CharField(allow_null=True, help_text="Octets in hex where it is no text")
+    octets = s.IntegerField()
+    flash = s.BooleanField()
+    udh = s.CharField(required=False)
+    part = s.DictField(required=False, allow_null=True, help_text="reference, total, number")
+
+
+class SmppLogEntry(s.Serializer[Any]):
+    id = s.CharField(help_text="Stays the same; grows with time")
+    at = s.DateTimeField()
+    direction = s.ChoiceField(["in", "out", "event"], help_text="in: you sent it; event: no PDU, a session ended")
+    link = s.CharField(help_text="Your address and port")
+    reason = s.CharField(help_text="Why it was refused, or why the session ended")
+    command = s.CharField(required=False)
+    sequence = s.IntegerField(required=False)
+    status = s.IntegerField(required=False)
+    status_name = s.CharField(required=False)
+    status_text = s.CharField(required=False)
+    milliseconds = s.FloatField(required=False, help_text="Of answers: since the request")
+    fields = s.DictField(required=False, help_text="Every field of the PDU by its name")  # type: ignore[assignment]
+    tlvs = SmppTlv(many=True, required=False)
+    text = SmppText(required=False)
+    receipt = s.DictField(required=False, help_text="What a receipt says")
+    fault = s.CharField(required=False, help_text="Why it could not be read")
+    octets = s.IntegerField(required=False)
+    cut = s.BooleanField(required=False, help_text="Only its first 4,096 octets are kept")
+    hex = s.CharField(required=False)
+
+
+class SmppLog(s.Serializer[Any]):
+    ok = s.BooleanField()
+    entries = SmppLogEntry(many=True)
+    next_cursor = s.CharField(allow_null=True, help_text="null: this is the last page")

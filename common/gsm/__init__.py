@@ -14,7 +14,7 @@ from common.gsm.alphabet import (
     units,
 )
 from common.gsm.description import Segments, describe, tables_for_javascript
-from common.gsm.headers import Concat, data_coding, read_concat, read_udh, udh_concat
+from common.gsm.headers import Concat, data_coding, encoding_of, read_concat, read_udh, udh_concat
 from common.gsm.packing import fill_bits_after, pack7, unpack7
 from common.gsm.splitting import MAX_PARTS, ROOM, Room, count_parts, split, split_octets
 
@@ -37,6 +37,7 @@ __all__ = [
     "encode",
     "encode_ucs2",
     "encode_unpacked",
+    "encoding_of",
     "fill_bits_after",
     "pack7",
     "read_concat",

@@ -17,6 +17,9 @@ _DATA_CODING = {
     Encoding.UCS2: 0x08,
 }
 _FLASH_CODING = {Encoding.GSM7: 0x10, Encoding.UCS2: 0x18, Encoding.BINARY: 0xF4}
+_PLAIN: Final = {coding: encoding for encoding, coding in _DATA_CODING.items()} | {0x02: Encoding.BINARY}
+_BY_ALPHABET_BITS: Final = {0: Encoding.GSM7, 1: Encoding.BINARY, 2: Encoding.UCS2}
+_GENERAL, _WAITING_GSM, _WAITING_UCS2, _CLASSES = 0x10, range(0xC0, 0xE0), range(0xE0, 0xF0), 0xF0
 
 
 class Concat(NamedTuple):
@@ -82,3 +85,18 @@ def data_coding(encoding: Encoding, *, flash: bool) -> int:
     if encoding not in _FLASH_CODING:
         raise ValueError(f"{encoding} has no flash data_coding")
     return _FLASH_CODING[encoding]
+
+
+def encoding_of(data_coding: int) -> tuple[Encoding | None, bool]:
+    """Encoding and whether it is flash, by all eight bits; None: octets that we do not read (TS 23.038 §4)."""
+    if data_coding in _PLAIN:
+        return _PLAIN[data_coding], False
+    if data_coding & 0xF0 == _GENERAL:
+        return _BY_ALPHABET_BITS.get(data_coding >> 2 & 3), data_coding & 3 == 0
+    if data_coding in _WAITING_GSM:
+        return Encoding.GSM7, False
+    if data_coding in _WAITING_UCS2:
+        return Encoding.UCS2, False
+    if data_coding & 0xF0 == _CLASSES:
+        return (Encoding.BINARY if data_coding & 4 else Encoding.GSM7), data_coding & 3 == 0
+    return None, False

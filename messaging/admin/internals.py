@@ -6,7 +6,7 @@ from django.http import HttpRequest
 
 from common.staff import TrafficAdmin, same_id
 from common.unfold import display
-from messaging.models import IdempotencyKey, LineBatch, OutboxBatch, ReceiptSeen, TrafficCount
+from messaging.models import IdempotencyKey, LineBatch, OutboxBatch, ReceiptSeen, TrafficCount, WireLog
 
 
 class InternalAdmin(TrafficAdmin):
@@ -69,6 +69,15 @@ class ReceiptSeenAdmin(InternalAdmin):
     @display(description="digest")
     def shown_digest(self, seen: ReceiptSeen) -> str:
         return bytes(seen.digest).hex()
+
+
+@admin.register(WireLog)
+class WireLogAdmin(InternalAdmin):
+    """What SMPP links carried, packed; `manage.py smpp_log` and the API read it."""
+
+    list_display = ("id", "kind", "key", "process", "count", "since", "until")
+    search_fields = ()
+    exclude = ("entries",)
 
 
 @admin.register(TrafficCount)

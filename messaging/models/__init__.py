@@ -4,6 +4,7 @@ from messaging.models.delivery import Delivery, DeliveryAttempt
 from messaging.models.hints import IdempotencyKey, LineBatch, OutboxBatch, ReceiptSeen
 from messaging.models.message import Attempt, Message, MessageEvent, Part, Status, TrafficCount
 from messaging.models.receipt import Receipt
+from messaging.models.wire import WireLog
 
 __all__ = [
     "Attempt",
@@ -19,4 +20,5 @@ __all__ = [
     "ReceiptSeen",
     "Status",
     "TrafficCount",
+    "WireLog",
 ]

@@ -96,9 +96,9 @@ class Connection(asyncio.Protocol):
         self._plan_flush()
         return sequence
 
-    def respond(self, response: Pdu) -> None:
-        """Send the answer to a request of the peer; raises what Session.respond raises."""
-        self.session.respond(response, now=self._loop.time())
+    def respond(self, response: Pdu, note: str = "") -> None:
+        """Send the answer to a request of the peer, `note` to the tap; raises what Session.respond raises."""
+        self.session.respond(response, now=self._loop.time(), note=note)
         self._plan_flush()
 
     async def request(self, pdu: Pdu, *, timeout: float | None = None) -> Pdu:  # noqa: ASYNC109 - a deadline on the wire

@@ -199,6 +199,9 @@ MAKE: dict[str, Callable[[], Any]] = {
     "messaging.TrafficCount": lambda: messaging.TrafficCount.objects.create(
         hour=now(), account=account(), connector=connector(), measure="accepted"
     ),
+    "messaging.WireLog": lambda: messaging.WireLog.objects.create(
+        kind="connector", key=connector().pk, process="host:1", since=now(), until=now(), count=0, entries=b""
+    ),
     "routing.MtRoute": lambda: hop().route,
     "routing.ProfileAssignment": assignment,
     "routing.RouteConnector": hop,

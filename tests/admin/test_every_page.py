@@ -24,6 +24,7 @@ SUPERADMIN_ONLY = {
     "messaging.LineBatch",
     "messaging.OutboxBatch",
     "messaging.ReceiptSeen",
+    "messaging.WireLog",
 }
 
 

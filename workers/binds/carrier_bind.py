@@ -25,6 +25,7 @@ from workers.binds.shared import Shared
 from workers.binds.tenure import Tenure
 from workers.binds.writer import Writer
 from workers.database import DatabaseThreads
+from workers.wires import Ring
 
 log = structlog.get_logger(__name__)
 
@@ -46,6 +47,7 @@ class CarrierBind:
         database: DatabaseThreads,
         lease_database: DatabaseThreads,
         line_hints: LineHints,
+        wire: Ring,
     ) -> None:
         self.view, self.bind_no, self.report = view, bind_no, Report()
         self._results = ResultRecorder(database, connector_id=view.id, bind_no=bind_no)
@@ -56,7 +58,7 @@ class CarrierBind:
         self._lanes, self._flights, self._ready = lanes, Flights(self._results), Ready(lanes.is_paused)
         shared = Shared(view, bind_no, lanes, pace, self._tenure, self._flights, self._ready, self.report)
         self._answers = Answers(shared, self._lines)
-        self._link = LinkKeeper(shared, on_events=self._on_events, on_change=self._on_link)
+        self._link = LinkKeeper(shared, wire, on_events=self._on_events, on_change=self._on_link)
         self._writer = Writer(shared)
         claimer = Claimer(view, bind_no, lanes=lanes, database=database)
         self._feeder = Feeder(shared, claimer=claimer, writer=self._writer, link=self._link, database=database)

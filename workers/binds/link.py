@@ -14,6 +14,7 @@ from smpp.constants import CommandStatus, status_name
 from smpp.events import Event
 from smpp.pdu import BindReceiver, BindTransceiver, BindTransmitter
 from smpp.session_config import SessionConfig
+from smpp.tapping import Tap
 
 _BINDS = {
     BindMode.TRANSCEIVER: BindTransceiver,
@@ -83,7 +84,9 @@ def _jittered(nth: int, most: float) -> float:
     return max(0.2, random.uniform(0, step))  # noqa: S311 - jitter, not a secret
 
 
-async def bind(view: ConnectorView, on_events: Callable[[stream.Connection, list[Event]], None]) -> stream.Connection:
+async def bind(
+    view: ConnectorView, on_events: Callable[[stream.Connection, list[Event]], None], tap: Tap | None = None
+) -> stream.Connection:
     """Connect and bind; raises OSError, TimeoutError, SessionError or BindRefused. Nothing stays open on failure.
 
     `on_events` gets the connection as well: what comes right behind the carrier's answer comes before we return.
@@ -99,6 +102,7 @@ async def bind(view: ConnectorView, on_events: Callable[[stream.Connection, list
         limits=stream.StreamLimits(tick_seconds=TICK),
     )
     connection.on_events = partial(on_events, connection)
+    connection.session.tap = tap
     try:
         request = _BINDS[BindMode(view.bind_mode)](
             system_id=view.system_id,

@@ -14,6 +14,7 @@ from workers.binds import link
 from workers.binds.background import within
 from workers.binds.report import STANDBY
 from workers.binds.shared import Shared
+from workers.wires import Ring
 
 log = structlog.get_logger(__name__)
 
@@ -24,9 +25,10 @@ OnEvents = Callable[[Connection, list[events.Event]], None]
 class LinkKeeper:
     """At most one session; `on_change` hears when it comes up and when it has gone."""
 
-    def __init__(self, shared: Shared, *, on_events: OnEvents, on_change: Callable[[], None]) -> None:
+    def __init__(self, shared: Shared, wire: Ring, *, on_events: OnEvents, on_change: Callable[[], None]) -> None:
         self._view, self._bind_no, self._report = shared.view, shared.bind_no, shared.report
         self._on_events, self._on_change = on_events, on_change
+        self._wire, self._sessions = wire, 0
         self._backoff = link.Backoff()
         self._allowed, self._ending, self._down = asyncio.Event(), asyncio.Event(), asyncio.Event()
         self._worked = False  # the present session carried a message or a receipt
@@ -60,8 +62,9 @@ class LinkKeeper:
         self._report.say("connecting")
         self._down.clear()
         self._worked = False
+        self._sessions += 1
         try:
-            connection = await link.bind(self._view, self._take)
+            connection = await link.bind(self._view, self._take, self._wire.tap(self._name))
         except (OSError, TimeoutError, SessionError, link.BindRefused) as error:
             return self._failed(error)
         self._backoff.bound()
@@ -75,9 +78,15 @@ class LinkKeeper:
             self._report.say("waiting", retry_in=pause)
         return pause
 
+    @property
+    def _name(self) -> str:
+        """The present session in the wire log: the bind, and which of its sessions since the start."""
+        return f"{self._bind_no}.{self._sessions}"
+
     def _failed(self, error: Exception) -> float:
         pause = self._backoff.failed(error, self._view)
         said = str(error) or repr(error)
+        self._wire.event(self._name, f"not bound: {said}; next try in {pause:.1f} s")
         log.warning("bind_failed", connector=self._view.name, bind=self._bind_no, error=said, retry_in=pause)
         if self._allowed.is_set():
             self._report.say("refused" if isinstance(error, link.BindRefused) else "waiting", said, pause)
@@ -101,6 +110,7 @@ class LinkKeeper:
         if not isinstance(batch[-1], events.Closed) or connection is not self.connection:
             return
         reason = batch[-1].reason.name.lower()
+        self._wire.event(self._name, f"ended: {batch[-1].reason.value}")
         if not self._ending.is_set():
             log.warning("link_lost", connector=self._view.name, bind=self._bind_no, reason=reason)
             self._report.say("waiting", f"link lost: {reason}")

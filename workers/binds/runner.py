@@ -12,6 +12,8 @@ from common.pacer import pacer
 from common.queues import Lane
 from connectors.models import BindState
 from connectors.snapshot import ConnectorView
+from messaging.models import WireLog
+from messaging.wirelog import Subject
 from workers.binds import report
 from workers.binds.carrier_bind import CarrierBind
 from workers.binds.hints import Settle
@@ -19,6 +21,7 @@ from workers.binds.lanes import Body, Lanes
 from workers.binds.line_hints import LineHints
 from workers.binds.pace import Pace
 from workers.database import DatabaseThreads
+from workers.wires import Wires
 
 HELD_TOO_LONG = 300.0  # seconds after which an unclaimed hint is given back to its queue
 
@@ -34,14 +37,16 @@ class ConnectorRunner:
         database: DatabaseThreads,
         lease_database: DatabaseThreads,
         line_hints: LineHints,
+        wires: Wires,
     ) -> None:
         self.view, self._owner = view, owner
         self.lanes = Lanes()
         self.pace = Pace(f"connector:{view.id}", view.tps, pacer())
+        wire = wires.ring(Subject(WireLog.Kind.CONNECTOR, view.id))
         self.binds = [
             CarrierBind(
                 view, number, owner=owner, lanes=self.lanes, pace=self.pace, database=database,
-                lease_database=lease_database, line_hints=line_hints,
+                lease_database=lease_database, line_hints=line_hints, wire=wire,
             )
             for number in range(1, view.binds + 1)
         ]  # fmt: skip

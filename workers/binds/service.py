@@ -23,6 +23,7 @@ from workers.binds.line_hints import LineHints
 from workers.binds.runner import ConnectorRunner
 from workers.binds.table import Place, lanes_with_rows
 from workers.database import DatabaseThreads
+from workers.wires import WRITE_EVERY, Wires
 
 log = structlog.get_logger(__name__)
 
@@ -50,6 +51,7 @@ class BindService:
         # Renewals must not wait behind claims and results: a lease that ends takes its session down.
         self._lease_database = DatabaseThreads(1)
         self._line_hints = LineHints(self._database)
+        self._wires = Wires(self._owner, self._database)
         self._hints = HintConsumer(settings.BROKER_URL, self._on_body)
         self._hints.start()
         tasks = [
@@ -58,6 +60,7 @@ class BindService:
             lasting(self._look_for_ever, "bind table"),
             lasting(self._report_for_ever, "bind reports"),
             lasting(self._line_hints.run, "line hints"),
+            lasting(self._wires_for_ever, "wire log"),
         ]
         try:
             await self._stop.wait()
@@ -98,7 +101,7 @@ class BindService:
             if connector_id not in self._runners and connector_id not in self._leaving:
                 self._runners[connector_id] = ConnectorRunner(
                     view, self._owner, database=self._database, lease_database=self._lease_database,
-                    line_hints=self._line_hints,
+                    line_hints=self._line_hints, wires=self._wires,
                 )  # fmt: skip
                 log.info("connector_started", connector=view.name, binds=view.binds)
 
@@ -187,11 +190,16 @@ class BindService:
         except Exception as error:  # only people read these rows
             log.info("states_not_written", error=str(error))
 
+    async def _wires_for_ever(self) -> None:
+        while not await within(self._stop, WRITE_EVERY):
+            await self._wires.write()
+
     async def _wind_down(self) -> None:
         self._hints.listen(())
         for connector_id in list(self._runners):
             self._drop(connector_id)
         await asyncio.gather(*self._leaving.values(), return_exceptions=True)
+        await self._wires.write()
         with contextlib.suppress(DatabaseError):  # the sweep finds what nobody asked for
             await self._line_hints.give()
         for close in (self._hints.close, self._database.close, self._lease_database.close):

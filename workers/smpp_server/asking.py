@@ -22,7 +22,7 @@ from smpp.pdu import CancelSm, Pdu, QuerySm, QuerySmResp, ReplaceSm
 from smpp.times import format_absolute, parse_time
 from smpp.tlvs import Tlvs
 from workers.smpp_server.reading import read_user_data
-from workers.smpp_server.status import Refused
+from workers.smpp_server.status import Refused, reason_of
 
 if TYPE_CHECKING:
     from workers.smpp_server.client_session import ClientSession
@@ -43,7 +43,7 @@ async def answer(session: "ClientSession", pdu: Pdu) -> None:
     except Refused as refusal:
         session.refuse(pdu, refusal.status, refusal.reason)
     except Rejected as problem:
-        session.refuse(pdu, _status(pdu, problem), problem.message)
+        session.refuse(pdu, _status(pdu, problem), reason_of(problem))
     except Unavailable as problem:
         session.refuse(pdu, S.ESME_RSYSERR, str(problem))
     except Exception as error:

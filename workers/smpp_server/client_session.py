@@ -8,6 +8,7 @@ import structlog
 
 from accounts.snapshot import SmppClientView, accounts
 from common.clock import utc_now
+from messaging.wirelog import STRANGERS, Subject
 from smpp.constants import CommandStatus
 from smpp.errors import FieldError, SessionError
 from smpp.events import Closed, CloseReason, Event, ProtocolFault, RequestReceived, ResponseReceived, ResponseTimeout
@@ -16,6 +17,7 @@ from smpp.states import State
 from smpp.stream import Connection
 from workers.smpp_server import asking, binding, submitting
 from workers.smpp_server.shared import Shared
+from workers.wires import Visitor
 
 log = structlog.get_logger(__name__)
 
@@ -37,6 +39,7 @@ class ClientSession:
         "client_id",
         "connection",
         "delivered",
+        "leaving",
         "mode",
         "password_hash",
         "port",
@@ -46,6 +49,7 @@ class ClientSession:
         "submitted",
         "system_id",
         "tls",
+        "wire",
         "wrong",
     )
 
@@ -58,6 +62,9 @@ class ClientSession:
         self.bind_id: UUID | None = None
         self.since: datetime = utc_now()
         self.submitted = self.refused = self.delivered = self.wrong = 0
+        self.leaving = ""  # why we end the session, where it is we
+        self.wire = Visitor(f"{self.address}:{self.port}"[:60])
+        connection.session.tap = self.wire.tap
         connection.on_events = self._on_events
         connection.on_writable = self._on_writable
 
@@ -76,12 +83,16 @@ class ClientSession:
         """The settings as they are now; None when the client is gone."""
         return accounts().smpp(self.client_id)
 
-    def respond(self, response: Pdu) -> None:
-        """Answer, unless the customer has left meanwhile: what was done is done."""
+    def settle(self, subject: Subject) -> None:
+        """It is known now whose wire this is."""
+        self.connection.session.tap = self.wire.settle(self.shared.wires.ring(subject))
+
+    def respond(self, response: Pdu, note: str = "") -> None:
+        """Answer, unless the customer has left meanwhile: what was done is done. `note` goes into the wire log."""
         if self.connection.closed:
             return
         try:
-            self.connection.respond(response)
+            self.connection.respond(response, note)
         except (SessionError, FieldError) as error:  # a defect of ours; the session must not go with it
             log.error("smpp_answer_failed", system_id=self.system_id, error=str(error))
 
@@ -95,7 +106,7 @@ class ClientSession:
             status=status,
             reason=reason,
         )
-        self.respond(pdu.reply(status, **fields))
+        self.respond(pdu.reply(status, **fields), reason)
 
     # -- what the connection tells ----------------------------------------------------------------
 
@@ -136,12 +147,25 @@ class ClientSession:
             reason=str(event.error),
         )
         if self.wrong > (WRONG_BOUND if self.bound else WRONG_UNBOUND):
+            self.leaving = f"cut off: {self.wrong} wrong PDUs"
             self.connection.close(CloseReason.FRAMING)
 
     def _on_closed(self, event: Closed) -> None:
         self.shared.door.leave(self.address, bound=self.client_id != 0)
+        reason = self._end_of(event)
         if self.client_id:
-            binding.ended(self, event)
+            binding.ended(self, event, reason)
+        if not self.wire.settled:
+            self.settle(STRANGERS)
+        self.wire.event(f"ended: {reason}")
+
+    def _end_of(self, event: Closed) -> str:
+        """Why the session is over, in plain words."""
+        if self.leaving:
+            return self.leaving
+        if event.reason is CloseReason.UNBOUND and self.shared.stopping:
+            return "the server was stopped"
+        return f"{event.reason.value}: {event.error}" if event.error is not None else event.reason.value
 
     def _on_writable(self) -> None:
         self.shared.postman.wake(self.client_id)

@@ -1,7 +1,6 @@
 """The user data of a request as we store it: text where it is text, octets where it is not (spec/smpp.md 5.3)."""
 
 from dataclasses import dataclass
-from typing import Final
 
 from accounts.models.credentials import ClientAlphabet
 from common import gsm
@@ -10,16 +9,6 @@ from smpp.constants import CommandStatus, EsmClass, Tag
 from smpp.tlvs import Tlvs
 from workers.smpp_server.status import Refused
 
-_PLAIN: Final = {
-    0x00: Encoding.GSM7,
-    0x01: Encoding.ASCII,
-    0x02: Encoding.BINARY,
-    0x03: Encoding.LATIN1,
-    0x04: Encoding.BINARY,
-    0x08: Encoding.UCS2,
-}
-_BY_ALPHABET_BITS: Final = {0: Encoding.GSM7, 1: Encoding.BINARY, 2: Encoding.UCS2}
-_GENERAL, _WAITING_GSM, _WAITING_UCS2, _CLASSES = 0x10, range(0xC0, 0xE0), range(0xE0, 0xF0), 0xF0
 _REFERENCE_8 = 0xFF
 
 
@@ -36,21 +25,6 @@ class UserData:
     data_coding: int | None = None
 
 
-def alphabet_of(data_coding: int) -> tuple[Encoding | None, bool]:
-    """Encoding and whether it is flash, by all eight bits; None: octets that we do not read (TS 23.038 §4)."""
-    if data_coding in _PLAIN:
-        return _PLAIN[data_coding], False
-    if data_coding & 0xF0 == _GENERAL:
-        return _BY_ALPHABET_BITS.get(data_coding >> 2 & 3), data_coding & 3 == 0
-    if data_coding in _WAITING_GSM:
-        return Encoding.GSM7, False
-    if data_coding in _WAITING_UCS2:
-        return Encoding.UCS2, False
-    if data_coding & 0xF0 == _CLASSES:
-        return (Encoding.BINARY if data_coding & 4 else Encoding.GSM7), data_coding & 3 == 0
-    return None, False
-
-
 def read_user_data(octets: bytes, esm_class: int, data_coding: int, tlvs: Tlvs, *, alphabet: str) -> UserData:
     """Header and body of short_message or message_payload; raises Refused."""
     header = b""
@@ -64,7 +38,7 @@ def read_user_data(octets: bytes, esm_class: int, data_coding: int, tlvs: Tlvs, 
 
 
 def _body(octets: bytes, header: bytes, data_coding: int, alphabet: str) -> UserData:
-    encoding, flash = alphabet_of(data_coding)
+    encoding, flash = gsm.encoding_of(data_coding)
     if encoding is None or encoding is Encoding.BINARY:
         return _octets(octets, header, data_coding, flash)
     if encoding is Encoding.GSM7:

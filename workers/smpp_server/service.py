@@ -31,6 +31,7 @@ from workers.smpp_server.mailbox import Postman
 from workers.smpp_server.register import Register
 from workers.smpp_server.shared import Shared
 from workers.smpp_server.tls import Certificate
+from workers.wires import WRITE_EVERY, Wires
 
 log = structlog.get_logger(__name__)
 
@@ -46,6 +47,7 @@ LINE = 400
 LIMITS = StreamLimits(write_high=64 * 1024, write_cut=1024 * 1024, slow_reader_seconds=30.0, tick_seconds=1.0)
 BACKLOG = 1024
 HANDSHAKE = 10.0  # seconds for TLS
+TURNED_AWAY = "turned away: too many connections of this address, or too many that have not bound"
 
 
 class SmppService:
@@ -111,6 +113,7 @@ class SmppService:
                 lasting(self._watch_for_ever, "smpp clients"),
                 lasting(self._renew_for_ever, "smpp seats"),
                 lasting(self._table_for_ever, "smpp binds table"),
+                lasting(self._wires_for_ever, "smpp wire log"),
                 lasting(self._expire_for_ever, "smpp mailbox"),
             ]
             self._on_ready()
@@ -137,6 +140,7 @@ class SmppService:
             door=Door(DoorLimits(per_address=settings.SMPP_CONNECTIONS_PER_ADDRESS)),
             binds_table=BindsTable(name, register, self._database),
             postman=Postman(register, self._database),
+            wires=Wires(name, self._database),
             register=register,
         )
         self._shared.batcher.start()
@@ -175,6 +179,8 @@ class SmppService:
     def _on_connection(self, server: SmppServer, connection: Connection) -> None:
         address = str((connection.peername or ("",))[0])
         if self._shared.stopping or not self._shared.door.enter(address):
+            if not self._shared.stopping:
+                self._shared.wires.strangers.event(address, TURNED_AWAY)
             connection.abort(CloseReason.LOCAL)
             return
         server.connections.add(connection)
@@ -193,6 +199,7 @@ class SmppService:
                 reason = binding.still_allowed(session)
                 if reason:
                     log.info("smpp_sent_away", system_id=session.system_id, reason=reason)
+                    session.leaving = f"sent away: {reason}"
                     self._shared.spawn(session.connection.unbind(), "unbind")
 
     async def _renew_for_ever(self) -> None:
@@ -205,6 +212,10 @@ class SmppService:
             seen = self._loop.time() - seen_at >= SEEN_EVERY
             seen_at = self._loop.time() if seen else seen_at
             await self._shared.binds_table.write(seen=seen)
+
+    async def _wires_for_ever(self) -> None:
+        while not await within(self._stop, WRITE_EVERY):
+            await self._shared.wires.write()
 
     async def _expire_for_ever(self) -> None:
         while True:
@@ -229,6 +240,7 @@ class SmppService:
         await self._shared.settle()
         await self._shared.postman.close()
         await self._shared.binds_table.write()
+        await self._shared.wires.write()
         self._ended.set()
         self._line.close()
         await self._loop.run_in_executor(None, self._keeper.join, GOODBYE)

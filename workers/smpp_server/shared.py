@@ -13,6 +13,7 @@ from messaging.batcher import IntakeBatcher
 from workers.database import DatabaseThreads
 from workers.smpp_server.door import Door
 from workers.smpp_server.register import Refusals, Register
+from workers.wires import Wires
 
 if TYPE_CHECKING:
     from workers.smpp_server.binds_table import BindsTable
@@ -33,6 +34,7 @@ class Shared:
     door: Door
     binds_table: "BindsTable"
     postman: "Postman"
+    wires: Wires
     register: Register = field(default_factory=Register)
     refusals: Refusals = field(default_factory=Refusals)
     stopping: bool = False

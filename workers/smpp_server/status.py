@@ -81,3 +81,11 @@ def status_of(problem: Rejected | Unavailable) -> int:
 def bind_status(problem: Rejected | Unavailable) -> int:
     """The command_status of a bind that was refused."""
     return int(_BIND.get(problem.code, STATUS[problem.code]))
+
+
+def reason_of(problem: Rejected | Unavailable) -> str:
+    """A refusal in plain words, with what is wrong in which field."""
+    if not isinstance(problem, Rejected):
+        return str(problem)
+    details = "; ".join(f"{name}: {what}" for name, what in problem.fields.items())
+    return f"{problem.message} ({details})" if details else problem.message

@@ -17,7 +17,7 @@ from messaging.commands import Accepted, Answer, Outcome, Replay, SubmitCommand,
 from messaging.esme import id_text
 from smpp.pdu import DataSm, Pdu, SmeAddress, SubmitMulti, SubmitSm, UnsuccessSme
 from workers.smpp_server import translating
-from workers.smpp_server.status import Refused, status_of
+from workers.smpp_server.status import Refused, reason_of, status_of
 
 if TYPE_CHECKING:
     from workers.smpp_server.client_session import ClientSession
@@ -103,7 +103,7 @@ def _answer_one(session: "ClientSession", pdu: Pdu, outcome: Outcome, style: str
         session.submitted += 1
         session.respond(pdu.reply(message_id=id_text(outcome.message_id, style)))
     else:
-        session.refuse(pdu, status_of(outcome), outcome.message)
+        session.refuse(pdu, status_of(outcome), reason_of(outcome))
 
 
 def _answer_multi(session: "ClientSession", one: _Asked, outcomes: Sequence[Outcome], style: str) -> None:
@@ -115,14 +115,15 @@ def _answer_multi(session: "ClientSession", one: _Asked, outcomes: Sequence[Outc
         if isinstance(outcome, Rejected)
     ]
     session.submitted += len(outcomes) - len(failed)
+    reasons = sorted({reason_of(outcome) for outcome in outcomes if isinstance(outcome, Rejected)})
     if len(failed) == len(outcomes):
-        first = next(outcome for outcome in outcomes if isinstance(outcome, Rejected))
-        session.refuse(one.pdu, failed[0].error_status_code, first.message, unsuccess_smes=failed)
-    else:
-        session.respond(one.pdu.reply(message_id=id_text(one.group, style), unsuccess_smes=failed))
+        session.refuse(one.pdu, failed[0].error_status_code, "; ".join(reasons), unsuccess_smes=failed)
+        return
+    note = f"{len(failed)} of {len(outcomes)} refused: {'; '.join(reasons)}" if failed else ""
+    session.respond(one.pdu.reply(message_id=id_text(one.group, style), unsuccess_smes=failed), note)
 
 
 def _refuse_all(session: "ClientSession", asked: Sequence[_Asked], problem: Rejected | Unavailable) -> None:
-    reason = problem.message if isinstance(problem, Rejected) else str(problem)
+    reason = reason_of(problem)
     for one in asked:
         session.refuse(one.pdu, status_of(problem), reason)

@@ -9,7 +9,7 @@ from billing.audit import patience
 from common import partitions
 from common.clock import utc_now
 from inbound.models import InboundMessage
-from messaging import sweep
+from messaging import sweep, wirelog
 from messaging.models import Attempt, Delivery, Message, MessageEvent, Part, Receipt
 from workers import retention
 from workers.tasks.schedule import each
@@ -32,8 +32,8 @@ def squash_traffic() -> None:
 
 @shared_task(name="housekeeping.purge", **LIMITS)
 def purge() -> None:
-    """Idempotency keys after 24 h, seen receipts after 72 h."""
-    sweep.purge()
+    """Idempotency keys after 24 h, seen receipts after 72 h, the wire log of SMPP links after a week."""
+    each(sweep.purge, wirelog.purge)
 
 
 @shared_task(name="housekeeping.partitions", **LIMITS)
