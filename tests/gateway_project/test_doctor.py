@@ -489,7 +489,6 @@ def test_a_rule_that_waits_for_a_decision_is_a_warning():
     assert f"dlr_doctor {proposal.carrier_account} shows why" in said
 
 
-
 @pytest.mark.django_db
 def test_messages_that_wait_for_a_line_are_told_by_its_state():
     who = customer()
