@@ -40,6 +40,10 @@ class IdRule(models.TextChoices):
     DEC_TO_HEX = "dec_to_hex", "Answer decimal, receipt hex"
     CASEFOLD = "casefold", "Ignore case"
     STRIP_ZEROS = "strip_zeros", "Ignore leading zeros"
+    PUNCTUATION = "punctuation", "Ignore dots, dashes and case"
+    CORE = "core", "Longest run of letters and digits; prefix, suffix, domain dropped"
+    LOW_32_HEX = "low_32_hex", "Answer hex, receipt its low 32 bits in decimal"
+    LOW_32_DEC = "low_32_dec", "Answer decimal, receipt its low 32 bits in decimal"
 
 
 class Desired(models.TextChoices):

@@ -102,6 +102,11 @@ class ConnectorsSnapshot:
             carriers.setdefault(view.carrier_account, []).append(view.id)
         self._by_carrier = carriers
 
+    @property
+    def carrier_accounts(self) -> list[str]:
+        """Every carrier account that has a connector, by name."""
+        return sorted(self._by_carrier)
+
     def of_carrier(self, carrier_account: str) -> list[int]:
         """Ids of the connectors whose receipts match each other's messages; empty when there is none."""
         return list(self._by_carrier.get(carrier_account, ()))

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from common.clock import utc_now
 from connectors.models import BindLease, BindState, Connector, Desired, Kind
 from gateway_project.doctor.findings import Finding, ago, fail, ok, warn
+from messaging.receipts.doctor import open_proposals
 from messaging.rows import database_now
 
 SILENT = timedelta(seconds=30)  # binds report every 3 s
@@ -26,6 +27,11 @@ def look() -> Iterator[Finding]:
         yield warn("there is no active connector: nothing can be sent", "python manage.py provision FILE")
     elif not started:
         yield warn("every connector is stopped: messages wait", "start one in the admin (Connectors)")
+    for proposal in open_proposals():
+        yield warn(
+            f"receipts of {proposal.carrier_account} meet no message; by the rule {proposal.rule} they would",
+            f"python manage.py dlr_doctor {proposal.carrier_account} shows why; --accept or --reject it",
+        )
 
 
 def _bind(

@@ -43,6 +43,10 @@ class Receipt(models.Model):
                 fields=["carrier_account", "provider_key"], condition=Q(state="PARKED"), name="receipt_parked"
             ),
             models.Index(fields=["next_try_at"], condition=Q(state="PARKED"), name="receipt_retry"),
+            # What the DLR doctor reads, the newest first; receipts that met their part are not in it.
+            models.Index(
+                fields=["carrier_account", "id"], condition=Q(state__in=["PARKED", "ORPHAN"]), name="receipt_unmatched"
+            ),
         ]
 
     def __str__(self) -> str:

@@ -1,5 +1,6 @@
 """One form of a provider's message id for the answer and for the receipt, so that the two can be compared."""
 
+from collections.abc import Mapping
 from enum import Enum
 
 from connectors.models import IdRule
@@ -18,16 +19,26 @@ class Side(Enum):
 def provider_key(value: str, rule: str, *, side: Side) -> str:
     """The id by the connector's rule; the same for the answer and the receipt of one message.
 
-    `hex_to_dec` reads the answer as hex and takes the receipt for decimal, `dec_to_hex` the other way round;
-    an id that is no such number (a UUID, say) is compared as it is. Cut to 65 characters, without NULs.
+    `hex_to_dec` reads the answer as hex and takes the receipt for decimal, `dec_to_hex` the other way round, and the
+    rules of the low 32 bits take the receipt for a decimal number, cut or not; an id that is no such number (a UUID,
+    say) is compared as it is. Cut to 65 characters, without NULs.
     """
     text = value.replace("\0", "").strip()
-    if rule in (IdRule.HEX_TO_DEC, IdRule.DEC_TO_HEX):
-        fitted = normalise_id(text, rule) if side is Side.ANSWER else text
+    if rule in _SIDED:
+        fitted = normalise_id(text, rule if side is Side.ANSWER else _SIDED[rule])
         text = _canonical(fitted)
     else:
         text = normalise_id(text, rule)
     return text[:LENGTH]
+
+
+# How the receipt's side is read, where it is another one than the answer's.
+_SIDED: Mapping[str, str] = {
+    IdRule.HEX_TO_DEC: IdRule.AS_IS,
+    IdRule.DEC_TO_HEX: IdRule.AS_IS,
+    IdRule.LOW_32_HEX: IdRule.LOW_32_DEC,
+    IdRule.LOW_32_DEC: IdRule.LOW_32_DEC,
+}
 
 
 def bounded(value: str) -> str:

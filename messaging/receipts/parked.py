@@ -1,6 +1,7 @@
 """Receipts that came before their part was known: kept in the table, looked at again, settled when it is."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -16,10 +17,12 @@ from messaging.models import Receipt
 from messaging.receipts import order
 from messaging.receipts.keys import Side, provider_key
 from messaging.receipts.matching import PARKED_FOR, Match, fact_of, match, owned
-from messaging.receipts.reading import Fact
+from messaging.receipts.reading import Fact, Origin, read
 from messaging.receipts.settling import Settled, settle
 from messaging.rows import MessageRow, PartRow
+from smpp.errors import PduError
 
+WITHOUT_A_PART = (Receipt.State.PARKED, Receipt.State.ORPHAN)
 _TABLE = Receipt._meta.db_table
 _COLUMNS = (
     ("v_id", "uuid"),
@@ -49,15 +52,19 @@ def apply_parked(
 
 
 @retried()
-def rematch(receipt_ids: Collection[UUID], *, last_look: datetime | None = None) -> int:
+def rematch(
+    receipt_ids: Collection[UUID], *, last_look: datetime | None = None, orphans: bool = False, rule: str = ""
+) -> int:
     """Look for the parts of parked receipts once more; returns how many were found.
 
-    Without `last_look` an unmatched one is left as it is: the look right after parking is not one of the tries.
+    Without `last_look` an unmatched one is left as it is: the look right after parking is not one of the tries. With
+    `orphans` those that were given up get a look, too; `rule` is that of the ids, where a process may not know it yet.
     """
     with transaction.atomic():
         now = last_look or rows.database_now()
-        waiting = Receipt.objects.filter(id__in=receipt_ids, state=Receipt.State.PARKED).order_by("id")
-        facts = [_rekeyed(fact_of(row)) for row in waiting]
+        states = WITHOUT_A_PART if orphans else (Receipt.State.PARKED,)
+        waiting = Receipt.objects.filter(id__in=receipt_ids, state__in=states).order_by("id")
+        facts = [_rekeyed(fact_of(row), rule) for row in waiting]
         matches = match(facts, now=now)
         if last_look is None:
             facts = [fact for fact in facts if fact.id in matches]
@@ -68,7 +75,7 @@ def rematch(receipt_ids: Collection[UUID], *, last_look: datetime | None = None)
         parts, messages = rows.lock(owners.keys(), owners=owners)
         settled = apply_parked(facts, matches, parts, messages, now=now)
         close(settled, messages, now=now)
-    return sum(fact.state != Receipt.State.PARKED for fact in facts if fact.id in matches)
+    return sum(fact.state not in WITHOUT_A_PART for fact in facts if fact.id in matches)
 
 
 def _with_elders(facts: list[Fact], matches: dict[UUID, Match], now: datetime) -> tuple[list[Fact], dict[UUID, Match]]:
@@ -118,16 +125,26 @@ def rematch_addresses(addresses: Collection[str], carrier_account: str) -> int:
     return rematch(ids) if ids else 0
 
 
-def _rekeyed(fact: Fact) -> Fact:
-    """By the connector's present rule: it may have been accepted after the receipt came."""
+def _rekeyed(fact: Fact, rule: str) -> Fact:
+    """By the connector's present rule, which may have been accepted after the receipt came; with the id of its text,
+    where the TLV names another one: only the row's octets have both."""
     view = line(fact.connector_id)
-    if view is not None and fact.provider_id:
+    if view is None:
+        return fact
+    view = replace(view, id_rule=rule) if rule else view
+    if fact.provider_id:
         fact.provider_key = provider_key(fact.provider_id, view.id_rule, side=Side.RECEIPT)
+    try:
+        again = read(bytes.fromhex(fact.raw), Origin(view, fact.bind_no or 0, fact.received_at))
+    except (PduError, ValueError):  # a row from elsewhere: its id is all that it has
+        return fact
+    if isinstance(again, Fact):
+        fact.other_key = again.other_key
     return fact
 
 
 def _lock(receipt_ids: Iterable[UUID]) -> set[UUID]:
-    still = Receipt.objects.filter(id__in=list(receipt_ids), state=Receipt.State.PARKED).order_by("id")
+    still = Receipt.objects.filter(id__in=list(receipt_ids), state__in=WITHOUT_A_PART).order_by("id")
     return set(still.select_for_update().values_list("id", flat=True))
 
 

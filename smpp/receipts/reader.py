@@ -5,7 +5,7 @@ from datetime import UTC, datetime, tzinfo
 
 from smpp.constants import DataCoding, EsmClass, MessageState, Tag
 from smpp.pdu import DataSm, DeliverSm, Pdu
-from smpp.receipts.scanner import parse_count, parse_date, scan
+from smpp.receipts.scanner import count_digits, parse_count, parse_date, scan
 from smpp.receipts.words import is_final, state_of_word
 
 _RECEIPT_TYPES = (EsmClass.SMSC_RECEIPT, EsmClass.INTERMEDIATE)
@@ -39,6 +39,7 @@ class Receipt:
     dlvrd: int | None
     text: str
     raw: bytes
+    done_digits: int  # of `done date` as written: 10, 12 or 14; 0 where it is missing
 
     @property
     def message_id(self) -> str:
@@ -89,6 +90,7 @@ def read_receipt(pdu: Pdu, *, zone: tzinfo = UTC) -> Receipt | None:
         dlvrd=parse_count(found.get("dlvrd", "")),
         text=found.get("text", ""),
         raw=raw,
+        done_digits=count_digits(found.get("donedate", "")),
     )
 
 

@@ -76,6 +76,12 @@ def _with_century(number: str) -> tuple[str, ...]:
     return ("20" + number,) if len(number) == 10 else ()
 
 
+def count_digits(text: str) -> int:
+    """Return how many digits a date was written with."""
+    match = _DIGITS.match(text)
+    return len(match[0]) if match else 0
+
+
 def parse_count(text: str) -> int | None:
     """Return a number like `001`, or None."""
     match = _DIGITS.match(text)

@@ -178,6 +178,18 @@ MAKE: dict[str, Callable[[], Any]] = {
     "messaging.DeliveryAttempt": lambda: messaging.DeliveryAttempt.objects.create(
         delivery=delivery(), number=1, at=now(), code=500
     ),
+    "messaging.IdRuleProposal": lambda: messaging.IdRuleProposal.objects.create(
+        carrier_account=cast.unique("carrier"),
+        rule="hex_to_dec",
+        before="as_is",
+        agreeing=20,
+        unmatched=25,
+        answer_format="hex",
+        receipt_format="decimal",
+        samples=[],
+        created_at=now(),
+        checked_at=now(),
+    ),
     "messaging.IdempotencyKey": lambda: messaging.IdempotencyKey.objects.create(
         account=account(), key=uuid.uuid4().hex, request_hash="0", response="{}", created_at=now()
     ),

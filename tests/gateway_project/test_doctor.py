@@ -29,6 +29,7 @@ from gateway_project import doctor
 from gateway_project.doctor import broker, cache, configuration, database, disk, lines, money, work
 from gateway_project.doctor.findings import Check, Level, address, ok
 from messaging.models import Delivery, IdempotencyKey, LineBatch, OutboxBatch, Part, Status
+from tests.admin.rows import MAKE
 from tests.messaging.underway import accepted, now
 from tests.support.cast import customer, make_connector
 
@@ -478,6 +479,14 @@ def test_a_clock_or_a_worker_that_stands_still_is_told_by_what_it_leaves(make, w
 
 def waiting_part(who, *, seconds: int = 600) -> None:
     accepted(who, id=IdFactory(1).draw(int((time.time() - seconds) * 1000)))
+
+
+@pytest.mark.django_db
+def test_a_rule_that_waits_for_a_decision_is_a_warning():
+    proposal = MAKE["messaging.IdRuleProposal"]()
+    said = warned(lines.look())
+    assert f"receipts of {proposal.carrier_account} meet no message; by the rule hex_to_dec they would" in said
+    assert f"dlr_doctor {proposal.carrier_account} shows why" in said
 
 
 @pytest.mark.django_db

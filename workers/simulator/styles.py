@@ -52,6 +52,10 @@ def _id(rewrite: Callable[[str], str], *, tlv: bool = True, text: bool = True) -
     return shape
 
 
+def _low_32(number: int) -> str:
+    return str(number & 0xFFFFFFFF)
+
+
 def _word(words: dict[int, str]) -> Shape:
     def shape(drafts: list[Draft]) -> None:
         for draft in drafts:
@@ -174,6 +178,11 @@ STYLES: dict[str, Style] = {
     "cut": Style("a deliver_sm that ends inside a TLV before the receipt", _raw_before("cut")),
     "broken_frame": Style("an impossible command_length before the receipt", _raw_before("broken_frame")),
     "none": Style("no receipt", moment="never"),
+    # Appended, never inserted: the numbers of the styles (100 + n) are known to those who test with them.
+    "undashed": Style("dashes missing in the receipt", _id(lambda i: i.replace("-", "")), "dashed"),
+    "bareid": Style("SAR- and -2-1 missing in the receipt", _id(lambda i: i.split("-")[1]), "sar"),
+    "low32hex": Style("id hexadecimal, in the receipt its low 32 bits", _id(lambda i: _low_32(int(i, 16))), "hex"),
+    "low32dec": Style("id decimal, in the receipt its low 32 bits", _id(lambda i: _low_32(int(i))), "dec"),
 }
 
 

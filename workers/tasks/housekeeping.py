@@ -11,6 +11,7 @@ from common.clock import utc_now
 from inbound.models import InboundMessage
 from messaging import sweep, wirelog
 from messaging.models import Attempt, Delivery, Message, MessageEvent, Part, Receipt
+from messaging.receipts import doctor
 from workers import retention
 from workers.tasks.schedule import each
 
@@ -22,6 +23,12 @@ PARTITIONED = (Message, Part, Attempt, MessageEvent, Receipt, Delivery, InboundM
 def close_unreceipted() -> None:
     """Submitted parts without a receipt in validity + 72 h become UNKNOWN."""
     sweep.close_unreceipted()
+
+
+@shared_task(name=doctor.DOCTOR.name, **LIMITS)
+def dlr_doctor() -> None:
+    """Rules for the ids of receipts that meet no message; receipts of accepted ones come home."""
+    doctor.look_over()
 
 
 @shared_task(name="housekeeping.squash_traffic", **LIMITS)

@@ -1,0 +1,57 @@
+from collections.abc import Callable
+
+from django.contrib import admin, messages
+from django.db.models import QuerySet
+from django.http import HttpRequest
+
+from accounts.admin.log import actor_of
+from common.staff import ReadOnlyAdmin
+from common.unfold import ChoicesDropdownFilter, display
+from messaging.models import IdRuleProposal
+from messaging.receipts import doctor
+
+_COLOURS = {"OPEN": "warning", "ACCEPTED": "success", "REJECTED": "danger", "WITHDRAWN": "info"}
+
+
+@admin.register(IdRuleProposal)
+class IdRuleProposalAdmin(ReadOnlyAdmin):
+    """What the DLR doctor proposes: to accept or to reject, never to edit."""
+
+    list_display = (
+        "carrier_account",
+        "rule",
+        "before",
+        "shown_state",
+        "agreeing",
+        "unmatched",
+        "answer_format",
+        "receipt_format",
+        "rehomed",
+        "created_at",
+        "decided_by",
+        "decided_at",
+    )
+    list_filter = (("state", ChoicesDropdownFilter),)
+    search_fields = ("carrier_account__istartswith",)
+    actions = ("accept", "reject")
+
+    @display(description="state", label=_COLOURS)
+    def shown_state(self, proposal: IdRuleProposal) -> str:
+        return proposal.state
+
+    @admin.action(description="Accept: the connectors get the rule, receipts find their messages")
+    def accept(self, request: HttpRequest, queryset: QuerySet[IdRuleProposal]) -> None:
+        self._decide(doctor.accept, request, queryset)
+
+    @admin.action(description="Reject: leave it as it is")
+    def reject(self, request: HttpRequest, queryset: QuerySet[IdRuleProposal]) -> None:
+        self._decide(doctor.reject, request, queryset)
+
+    def _decide(
+        self, decide: Callable[..., IdRuleProposal], request: HttpRequest, queryset: QuerySet[IdRuleProposal]
+    ) -> None:
+        for proposal in queryset:
+            try:
+                decide(proposal, actor=actor_of(request))
+            except doctor.AlreadyDecided as error:
+                self.message_user(request, str(error), messages.ERROR)

@@ -1,0 +1,110 @@
+"""What the doctor reads: receipts without a message, messages without a receipt, and the last receipts that met theirs.
+
+Every read is bounded and goes through an index or a stretch of the key; none of them counts or locks.
+"""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from django.db import connection
+
+from common.ids import floor_at
+from common.sql import dialect
+from messaging.lines import siblings
+from messaging.models import Part, Receipt
+from messaging.receipts.doctor.clocks import Dated
+from messaging.receipts.doctor.diagnosis import LONGEST, Sent, Unmatched, digits
+from messaging.receipts.matching import BY_ID, PARKED_FOR
+from messaging.receipts.parked import WITHOUT_A_PART
+from smpp.codec import decode
+from smpp.errors import PduError
+from smpp.receipts import read_receipt
+
+# A receipt is given up after 72 h; for as long again the doctor still looks at it.
+UNMATCHED_FOR = 2 * PARKED_FOR
+NEWEST = 2000
+PARTS = 20_000
+STRETCH = 5000  # receipts of all carriers among which the last ones of an account are looked for
+LAST = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Last:
+    """The newest receipts of an account: ids (of the answer, of the receipt) that met, and the dates of all."""
+
+    met: Sequence[tuple[str, str]]
+    dated: Sequence[Dated]
+
+
+def unmatched(
+    carrier_account: str, *, now: datetime, limit: int = NEWEST, after: UUID | None = None
+) -> list[Unmatched]:
+    """Receipts that wait or were given up: the newest, oldest of them first; with `after` the first after that id."""
+    low = max(floor_at(now - UNMATCHED_FOR), after or UUID(int=0))
+    waiting = Receipt.objects.filter(carrier_account=carrier_account, state__in=WITHOUT_A_PART, id__gt=low)
+    order = "id" if after is not None else "-id"
+    rows = waiting.order_by(order).values_list("id", "provider_id", "source", "destination", "received_at")[:limit]
+    found = [Unmatched(key, provider_id, (digits(a), digits(b)), at) for key, provider_id, a, b, at in rows]
+    return sorted(found, key=lambda receipt: receipt.id)
+
+
+def some_unmatched(carrier_account: str, *, now: datetime, number: int) -> bool:
+    """Whether there are at least so many: one probe of an index."""
+    low = floor_at(now - UNMATCHED_FOR)
+    waiting = Receipt.objects.filter(carrier_account=carrier_account, state__in=WITHOUT_A_PART, id__gt=low)
+    return bool(waiting.order_by("-id").values_list("id", flat=True)[number - 1 : number])
+
+
+def unsettled_parts(carrier_account: str, receipts: Collection[Unmatched]) -> list[Sent]:
+    """Parts that the account's carrier took, to a number in these receipts and without a final one; the newest."""
+    lines = siblings(carrier_account)
+    numbers = sorted({number for receipt in receipts for number in receipt.numbers if number})
+    if not lines or not numbers:
+        return []
+    sql = dialect()
+    numbered, named = sql.any_of("m.recipient", numbers, "varchar")
+    carried, carriers = sql.any_of("p.connector_id", lines, "bigint")
+    low = sql.value(floor_at(min(receipt.received_at for receipt in receipts) - LONGEST))
+    high = sql.value(floor_at(max(receipt.received_at for receipt in receipts) + timedelta(hours=1)))
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT p.id, m.id, p.provider_id, m.recipient, p.submitted_at FROM messaging_message m "
+            "JOIN messaging_part p ON p.message_id = m.id AND p.id >= %s AND p.id < %s "
+            f"WHERE {numbered} AND m.id >= %s AND m.id < %s AND {carried} AND p.provider_id <> '' "
+            "AND p.status IN ('SUBMITTED', 'UNCERTAIN', 'UNKNOWN') AND p.submitted_at IS NOT NULL "
+            f"ORDER BY m.id DESC LIMIT {PARTS}",
+            [low, high, *named, low, high, *carriers],
+        )
+        rows = cursor.fetchall()
+    return [_sent(*row) for row in rows]
+
+
+def _sent(key: object, message: object, provider_id: str, number: str, at: object) -> Sent:
+    sql = dialect()
+    submitted = sql.moment(at)
+    assert submitted is not None
+    return Sent(sql.uuid(key), sql.uuid(message), provider_id, digits(number), submitted)
+
+
+def last_receipts(carrier_account: str) -> Last:
+    """The newest receipts of the account, matched or not, among the newest of all."""
+    stretch = Receipt.objects.order_by("-id").values_list("id", flat=True)[STRETCH - 1 : STRETCH]
+    since = next(iter(stretch), UUID(int=0))
+    of_account = Receipt.objects.filter(carrier_account=carrier_account, id__gte=since).order_by("-id")[:LAST]
+    rows = list(of_account.values_list("provider_id", "part_id", "matched_by", "raw", "received_at"))
+    parts = {part_id for _, part_id, by, _, _ in rows if part_id and by == BY_ID}
+    answers = dict(Part.objects.filter(id__in=parts).values_list("id", "provider_id"))
+    met = [(answers[part_id], provider_id) for provider_id, part_id, *_ in rows if part_id in answers]
+    return Last(met, [date for *_, raw, at in rows if (date := _dated(raw, at)) is not None])
+
+
+def _dated(raw: str, received_at: datetime) -> Dated | None:
+    try:
+        found = read_receipt(decode(bytes.fromhex(raw)))
+    except (PduError, ValueError):  # it was stored by another version, or by hand
+        return None
+    if found is None or found.done is None:
+        return None
+    return Dated(found.done, found.done_digits, received_at)
