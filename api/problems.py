@@ -45,6 +45,7 @@ DOCUMENTED: Final[Mapping[Code, str]] = {
 }
 _ENCODER: Final = json.JSONEncoder(separators=(",", ":"))
 CHALLENGE: Final = 'Basic realm="gateway", charset="UTF-8"'
+STAFF_CHALLENGE: Final = 'StaffKey realm="gateway"'
 
 
 def status_of(problem: Rejected | Unavailable) -> int:

@@ -40,6 +40,12 @@ def key() -> accounts.ApiKey:
     return accounts.ApiKey.objects.latest("pk")
 
 
+def staff_key() -> accounts.StaffKey:
+    return accounts.StaffKey.objects.create(
+        user=cast.make_user(), prefix="staff_abc", key_hash=uuid.uuid4().hex, scopes=["read"]
+    )
+
+
 def message() -> messaging.Message:
     owner = client()
     return messaging.Message.objects.create(
@@ -146,6 +152,7 @@ MAKE: dict[str, Callable[[], Any]] = {
         name=cast.unique("rights"), permissions=["send_sms"]
     ),
     "accounts.SmppClient": lambda: cast.make_smpp_client(account()),
+    "accounts.StaffKey": staff_key,
     "accounts.User": lambda: cast.make_user(account()),
     "accounts.WebhookEndpoint": lambda: cast.make_endpoint(account(), "https://x.test", secret=planted("endpoint")),
     "billing.ClientSpending": lambda: billing.ClientSpending.objects.create(api_client=client(), spent="1"),
