@@ -155,7 +155,7 @@ class GatewayAdmin(StaffMay, PlainFields, ModelAdmin):
 class ReadOnlyAdmin(GatewayAdmin):
     """Rows that people look at and never touch: the book, the network, the log."""
 
-    actions = None
+    actions: Any = None
 
     def has_add_permission(self, request: HttpRequest, *_: Any) -> bool:
         return False

@@ -159,10 +159,14 @@ MAKE: dict[str, Callable[[], Any]] = {
     "billing.LedgerEntry": lambda: account().ledger.get(),
     "billing.LedgerSeal": seal,
     "billing.Wallet": lambda: account().wallet,
+    "connectors.AnswerCount": lambda: connectors.AnswerCount.objects.create(
+        connector=connector(), minute=now(), command_status=0, count=3
+    ),
     "connectors.BindLease": lambda: bind(connectors.BindLease),
     "connectors.BindState": lambda: bind(connectors.BindState, state="bound", last_submit_at=now()),
     "connectors.Connector": lambda: bind(connectors.BindState, state="bound").connector,
     "connectors.ConnectorProfile": lambda: connector().profile,
+    "connectors.CredentialCheck": lambda: connectors.CredentialCheck.objects.create(connector=connector()),
     "inbound.InboundMessage": lambda: inbound.InboundMessage.objects.create(
         connector=connector(),
         account=account(),
