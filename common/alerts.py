@@ -21,11 +21,19 @@ KEPT = timedelta(days=90)  # after it was resolved
 
 
 def raise_alert(
-    *, key: str, level: str, subject: str, words: str, advice: str = "", cooldown: timedelta = COOLDOWN
+    *,
+    key: str,
+    level: str,
+    subject: str,
+    words: str,
+    advice: str = "",
+    cooldown: timedelta = COOLDOWN,
+    grace: timedelta = timedelta(0),
 ) -> bool:
     """Open the alert of this key, or count that it was seen again; whether people were told now.
 
-    They are told when it opens and then once in `cooldown`, however often it is raised.
+    They are told when it opens, or when it has been there for `grace` (what is over by then is nobody's business), and
+    then once in `cooldown`, however often it is raised.
     """
     now = utc_now()
     said = {"level": level, "subject": subject[:120], "words": words[:500], "advice": advice[:300]}
@@ -34,7 +42,8 @@ def raise_alert(
         if not mine.update(count=F("count") + 1, last_seen_at=now, **said):
             row = Alert(key=key[:120], first_seen_at=now, last_seen_at=now, **said)
             Alert.objects.bulk_create([row], ignore_conflicts=True)  # another host may raise it at the same moment
-        told = mine.filter(Q(told_at=None) | Q(told_at__lte=now - cooldown)).update(told_at=now)
+        due = Q(told_at=None, first_seen_at__lte=now - grace) | Q(told_at__lte=now - cooldown)
+        told = mine.filter(due).update(told_at=now)
     if told:
         log.error("alert", key=key, **said)
     return bool(told)
@@ -49,8 +58,8 @@ def resolve_alert(key: str) -> bool:
 
 
 def open_alerts() -> QuerySet[Alert]:
-    """Those that are not over, the worst and newest first."""
-    return Alert.objects.filter(resolved_at=None).order_by("level", "-last_seen_at")
+    """Those that people were told of and that are not over, the worst and newest first."""
+    return Alert.objects.filter(resolved_at=None, told_at__isnull=False).order_by("level", "-last_seen_at")
 
 
 def purge_alerts() -> int:

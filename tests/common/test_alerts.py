@@ -29,6 +29,13 @@ def test_after_it_was_resolved_it_opens_anew_and_the_former_one_stays():
     assert Alert.objects.count() == 2 and open_alerts().count() == 1
 
 
+def test_what_is_over_within_its_grace_is_nobodys_business():
+    patient = {**SAID, "grace": timedelta(seconds=60)}
+    assert not raise_alert(**patient) and not open_alerts().exists()
+    Alert.objects.update(first_seen_at=utc_now() - timedelta(seconds=61))
+    assert raise_alert(**patient) and open_alerts().exists()
+
+
 def test_long_words_are_cut_not_refused():
     assert raise_alert(**{**SAID, "words": "x" * 900, "subject": "y" * 300, "advice": "z" * 900})
 
