@@ -5,7 +5,7 @@ from datetime import datetime
 
 from django.db import models, transaction
 
-from accounts.models import ApiClient, ApiKey
+from accounts.models import ApiClient, ApiKey, StaffKey
 from common.clock import Monotonic, monotonic, utc_now
 
 EVERY_SECONDS = 60.0
@@ -61,8 +61,9 @@ class LastUsed:
 # One per process by nature: what this process saw.
 keys = LastUsed(ApiKey)
 clients = LastUsed(ApiClient)
+staff_keys = LastUsed(StaffKey)
 
 
 def flush_last_used() -> int:
     """Write the last use of keys and clients that this process saw; call it every few seconds, not per request."""
-    return keys.flush() + clients.flush()
+    return keys.flush() + clients.flush() + staff_keys.flush()

@@ -15,7 +15,7 @@ from django.db import models, transaction
 
 from accounts.audit import SYSTEM, Actor, changes, entity, facts, record
 from accounts.credentials import SCOPES
-from accounts.models import Account, ApiClient, ApiKey, PermissionGroup, Role, SmppClient, User
+from accounts.models import Account, ApiClient, ApiKey, PermissionGroup, Role, SmppClient, StaffKey, User
 from accounts.models.user import PERMISSIONS
 from accounts.verification import LONGEST_PASSWORD
 from common.clock import utc_now
@@ -234,7 +234,7 @@ def _of(field: str, chosen: Iterable[str], allowed: Iterable[str]) -> list[str]:
     return wanted
 
 
-def state_of_key(key: ApiKey) -> str:
+def state_of_key(key: ApiKey | StaffKey) -> str:
     """Whether a key works, in one word: active, off or expired."""
     if not key.active:
         return "off"

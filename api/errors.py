@@ -49,6 +49,8 @@ def exception_handler(error: Exception, context: dict[str, Any]) -> Response | N
     headers = headers_of(problem)
     if isinstance(error, exceptions.MethodNotAllowed):
         headers["Allow"] = ", ".join(context["view"].allowed_methods)
+    if "WWW-Authenticate" in headers:
+        headers["WWW-Authenticate"] = context["view"].get_authenticate_header(context["request"])
     request_id = gate.request_id_of(context["request"].META.get("HTTP_X_REQUEST_ID", ""))
     return Response(body_of(problem, request_id=request_id), status=status_of(problem), headers=headers)
 

@@ -29,6 +29,7 @@ STATUS: Final[Mapping[Code, int]] = {
     Code.IDEMPOTENCY_CONFLICT: 409,
     Code.IDEMPOTENCY_IN_FLIGHT: 409,
     Code.NOT_CANCELLABLE: 409,
+    Code.CONFLICT: 409,
     Code.TOO_LARGE: 413,
     Code.UNSUPPORTED_MEDIA: 415,
     Code.RATE_LIMITED: 429,
@@ -45,6 +46,7 @@ DOCUMENTED: Final[Mapping[Code, str]] = {
 }
 _ENCODER: Final = json.JSONEncoder(separators=(",", ":"))
 CHALLENGE: Final = 'Basic realm="gateway", charset="UTF-8"'
+STAFF_CHALLENGE: Final = 'StaffKey realm="gateway"'
 
 
 def status_of(problem: Rejected | Unavailable) -> int:

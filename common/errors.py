@@ -32,6 +32,7 @@ class Code(StrEnum):
     IDEMPOTENCY_IN_FLIGHT = "idempotency_in_flight"
     NOT_CANCELLABLE = "not_cancellable"
     BLOCKED = "blocked"
+    CONFLICT = "conflict"
     UNAVAILABLE = "unavailable"
     INTERNAL = "internal"
 

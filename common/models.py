@@ -40,3 +40,30 @@ class ProcessLease(models.Model):
 
     def __str__(self) -> str:
         return f"{self.purpose} {self.id}"
+
+
+class Alert(models.Model):
+    """Something that an operator must know of: raised, seen again, resolved; one open row for each key."""
+
+    key = models.CharField(max_length=120)
+    level = models.CharField(max_length=8, help_text="warn: somebody should know; fail: something does not work")
+    subject = models.CharField(max_length=120)
+    words = models.CharField(max_length=500)
+    advice = models.CharField(max_length=300, blank=True)
+    count = models.PositiveIntegerField(default=1)
+    first_seen_at = models.DateTimeField()
+    last_seen_at = models.DateTimeField()
+    told_at = models.DateTimeField(null=True)
+    resolved_at = models.DateTimeField(null=True)
+
+    class Meta:
+        verbose_name = "alert"
+        verbose_name_plural = "alerts"
+        constraints = [
+            models.UniqueConstraint(
+                fields=["key"], condition=models.Q(resolved_at__isnull=True), name="one_open_alert_a_key"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.level} {self.subject}: {self.words}"

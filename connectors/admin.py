@@ -1,6 +1,6 @@
 from typing import Any
 
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest
 
@@ -8,7 +8,9 @@ from common.staff import Deed, GatewayAdmin, ReadOnlyAdmin
 from common.staff.extensions import record
 from common.unfold import ChoicesDropdownFilter, TabularInline, display
 from connectors import services
-from connectors.models import BindLease, BindState, Connector, ConnectorProfile
+from connectors.models import AnswerCount, BindLease, BindState, Connector, ConnectorProfile, CredentialCheck
+
+STATUS = {"started": "success", "stopped": "warning", "draining": "info", "drained": "warning", "off": "danger"}
 
 
 class ConnectorProfileInline(TabularInline):
@@ -50,7 +52,7 @@ class ConnectorAdmin(GatewayAdmin):
     secret_lines = ("tls_key",)
     readonly_fields = ("created_at",)
     inlines = (ConnectorProfileInline,)
-    actions = ("start", "stop", "switch_on", "switch_off")
+    actions = ("start", "stop", "restart", "drain", "switch_on", "switch_off")
     fieldsets = (
         (None, {"fields": ("name", "kind", "channel", "provider", "active", "desired", "carrier_account")}),
         ("Line", {"fields": ("host", "port", "system_id", "password", "system_type", "address_range")}),
@@ -89,7 +91,7 @@ class ConnectorAdmin(GatewayAdmin):
         states = [state.state for state in connector.states.all()]
         return f"{states.count('bound')}/{connector.binds} {connector.bind_mode}"
 
-    @display(description="status", label={"started": "success", "stopped": "warning", "off": "danger"})
+    @display(description="status", label=STATUS)
     def status(self, connector: Connector) -> str:
         return connector.desired if connector.active else "off"
 
@@ -128,6 +130,21 @@ class ConnectorAdmin(GatewayAdmin):
         for connector in queryset:
             self._told(request, connector, services.stop(connector=connector))
 
+    @admin.action(description="Restart: close all binds and open them anew")
+    def restart(self, request: HttpRequest, queryset: QuerySet[Connector]) -> None:
+        self._if_started(request, queryset, services.restart)
+
+    @admin.action(description="Drain: no new messages, those that wait go out, then close binds")
+    def drain(self, request: HttpRequest, queryset: QuerySet[Connector]) -> None:
+        self._if_started(request, queryset, services.drain)
+
+    def _if_started(self, request: HttpRequest, queryset: QuerySet[Connector], deed: Any) -> None:
+        for connector in queryset:
+            try:
+                self._told(request, connector, deed(connector=connector))
+            except services.NotStarted as error:
+                self.message_user(request, str(error), messages.ERROR)
+
     @admin.action(description="Switch on: a candidate of routing")
     def switch_on(self, request: HttpRequest, queryset: QuerySet[Connector]) -> None:
         for connector in queryset:
@@ -139,7 +156,9 @@ class ConnectorAdmin(GatewayAdmin):
             self._told(request, connector, services.switch(connector=connector, active=False))
 
     def _told(self, request: HttpRequest, old: Connector, new: Connector) -> None:
-        before, after = ({"active": row.active, "desired": row.desired} for row in (old, new))
+        before, after = (
+            {name: getattr(row, name) for name in ("active", "desired", "generation")} for row in (old, new)
+        )
         record(Deed(request, "change", new, before, after))
 
 
@@ -164,6 +183,8 @@ class BindStateAdmin(ReadOnlyAdmin):
         "since",
         "window_used",
         "rate",
+        "ceiling",
+        "probe_ms",
         "submitted",
         "last_submit_at",
         "last_receipt_at",
@@ -183,3 +204,23 @@ class BindLeaseAdmin(ReadOnlyAdmin):
     list_select_related = ("connector",)
     search_fields = ("connector__name__istartswith",)
     ordering = ("connector", "bind_no")
+
+
+@admin.register(CredentialCheck)
+class CredentialCheckAdmin(ReadOnlyAdmin):
+    """Whether carriers take our credentials."""
+
+    list_display = ("connector", "refusals", "last_status", "last_refused_at", "next_try_at", "verified_at")
+    list_select_related = ("connector",)
+    search_fields = ("connector__name__istartswith",)
+    ordering = ("connector",)
+
+
+@admin.register(AnswerCount)
+class AnswerCountAdmin(ReadOnlyAdmin):
+    """What carriers answered in the last 24 hours, by minute."""
+
+    list_display = ("connector", "minute", "command_status", "count")
+    list_select_related = ("connector",)
+    search_fields = ("connector__name__istartswith",)
+    ordering = ("-minute", "connector")

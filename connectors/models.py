@@ -47,8 +47,16 @@ class IdRule(models.TextChoices):
 
 
 class Desired(models.TextChoices):
+    """What an operator wants of a line (docs/operations.md, "Carrier lines").
+
+    Stopped: no binds, still a candidate of routing, messages wait. Draining: no candidate, what is queued goes out;
+    the bind worker makes it drained when nothing is left: no binds, no candidate.
+    """
+
     STARTED = "started"
     STOPPED = "stopped"
+    DRAINING = "draining"
+    DRAINED = "drained"
 
 
 def default_uncertain_policy() -> dict[str, str]:
@@ -72,8 +80,12 @@ class Connector(Versioned):
         max_length=8,
         choices=Desired.choices,
         default=Desired.STARTED,
-        help_text="Stopped: no binds; messages wait until their validity ends.",
+        help_text="Stopped: no binds; messages wait until their validity ends. Draining: no new messages, those that "
+        "wait go out, then it is drained.",
     )
+    generation = models.PositiveIntegerField(
+        default=0, db_default=0, editable=False
+    )  # grows: binds of an older one start anew
     # -- the line
     host = models.CharField(max_length=255)
     port = models.PositiveIntegerField(default=2775, validators=[MinValueValidator(1), MaxValueValidator(65535)])
@@ -172,12 +184,16 @@ class BindState(models.Model):
     connector = models.ForeignKey(Connector, models.CASCADE, related_name="states")
     bind_no = models.PositiveSmallIntegerField()
     state = models.CharField(max_length=16, default="stopped")  # stopped connecting bound waiting refused
+    generation = models.PositiveIntegerField(default=0, db_default=0, help_text="Of the settings that it runs with")
     since = models.DateTimeField(null=True)
     owner = models.CharField(max_length=80, blank=True)
     last_error = models.CharField(max_length=300, blank=True)
+    bind_status = models.PositiveIntegerField(null=True, help_text="command_status of the last answer to a bind")
     next_try_at = models.DateTimeField(null=True)
     window_used = models.PositiveIntegerField(default=0)
     rate = models.FloatField(default=0, help_text="submit_sm a second, last 10 s")
+    ceiling = models.FloatField(null=True, help_text="submit_sm a second, learned from throttling; empty: none")
+    probe_ms = models.FloatField(null=True, help_text="Round trip of the last enquire_link")
     submitted = models.BigIntegerField(default=0, help_text="Since the process started")
     last_submit_at = models.DateTimeField(null=True)
     last_receipt_at = models.DateTimeField(null=True)
@@ -190,3 +206,48 @@ class BindState(models.Model):
 
     def __str__(self) -> str:
         return f"{self.connector_id}/{self.bind_no} {self.state}"
+
+
+class CredentialCheck(models.Model):
+    """Whether the carrier takes our credentials: one row for all binds of a connector on all hosts.
+
+    Carriers lock accounts after a few wrong tries (spec/smpp.md 5.1), so the tries of all binds are counted together.
+    """
+
+    connector = models.OneToOneField(Connector, models.CASCADE, primary_key=True, related_name="credential_check")
+    fingerprint = models.CharField(max_length=64, blank=True)  # of address and credentials: other ones count anew
+    refusals = models.PositiveSmallIntegerField(default=0, help_text="Tries in a row that were refused")
+    last_status = models.PositiveIntegerField(null=True, help_text="command_status of the last refusal")
+    last_refused_at = models.DateTimeField(null=True)
+    verified_at = models.DateTimeField(null=True, help_text="When a bind last succeeded")
+    trying_until = models.DateTimeField(null=True)  # a bind tries for all; the others wait for what it hears
+    next_try_at = models.DateTimeField(null=True)
+
+    class Meta:
+        verbose_name = "credential check"
+        verbose_name_plural = "credential checks"
+
+    def __str__(self) -> str:
+        return f"{self.connector_id}: {self.refusals} refused"
+
+
+class AnswerCount(models.Model):
+    """How many submit_sm a connector answered with which command_status in a minute; kept for a day.
+
+    Binds add what they counted in memory every ten seconds. `command_status` -1: no answer came.
+    """
+
+    connector = models.ForeignKey(Connector, models.CASCADE, related_name="answer_counts", db_index=False)
+    minute = models.DateTimeField(db_index=True)
+    command_status = models.BigIntegerField()
+    count = models.BigIntegerField(default=0)
+
+    class Meta:
+        verbose_name = "answer count"
+        verbose_name_plural = "answer counts"
+        constraints = [
+            models.UniqueConstraint(fields=["connector", "minute", "command_status"], name="one_count_a_minute")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.connector_id} {self.minute:%F %R} {self.command_status}: {self.count}"

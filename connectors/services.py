@@ -4,8 +4,17 @@ from decimal import Decimal
 from typing import Any
 
 from django.db import transaction
+from django.db.models import F
 
-from connectors.models import Connector, ConnectorProfile, Desired
+from connectors.models import Connector, ConnectorProfile, CredentialCheck, Desired
+
+
+class NotStarted(Exception):
+    """What was asked makes sense for a started connector only."""
+
+    def __init__(self, connector: Connector) -> None:
+        self.state = connector.desired if connector.active else "off"
+        super().__init__(f"{connector.name} is {self.state}: start it first")
 
 
 @transaction.atomic
@@ -25,7 +34,7 @@ def create_connector(
 @transaction.atomic
 def update_connector(*, connector: Connector, cost: Decimal | None = None, **fields: Any) -> Connector:
     """Change the named fields only; raises ValidationError on a bad value, then nothing changes."""
-    fresh = Connector.objects.select_for_update().get(pk=connector.pk)
+    fresh = _locked(connector)
     _assign(fresh, fields)
     fresh.full_clean()
     fresh.save()
@@ -36,12 +45,38 @@ def update_connector(*, connector: Connector, cost: Decimal | None = None, **fie
 
 def start(*, connector: Connector) -> Connector:
     """Let binds be opened; a stopped connector's waiting messages go out."""
-    return update_connector(connector=connector, desired=Desired.STARTED)
+    return _wanted(connector, Desired.STARTED)
 
 
 def stop(*, connector: Connector) -> Connector:
-    """Let binds be closed; messages wait until their validity ends (requirements 1C)."""
+    """Let binds be closed once their windows are answered; messages wait until their validity ends (1C)."""
     return update_connector(connector=connector, desired=Desired.STOPPED)
+
+
+def drain(*, connector: Connector) -> Connector:
+    """Give it no new messages and let those go out that are queued for it; then its binds close.
+
+    Raises NotStarted when it is stopped or off: nothing would go out.
+    """
+    if connector.desired == Desired.DRAINED:
+        return connector
+    return _wanted(connector, Desired.DRAINING, only_from=(Desired.STARTED, Desired.DRAINING))
+
+
+@transaction.atomic
+def restart(*, connector: Connector) -> Connector:
+    """Close all its binds on all hosts and open them anew, without a restart of any process.
+
+    One try at once, whatever the carrier said before. Raises NotStarted when it is stopped or off.
+    """
+    fresh = _locked(connector)
+    if not fresh.active or fresh.desired not in (Desired.STARTED, Desired.DRAINING):
+        raise NotStarted(fresh)
+    fresh.generation = F("generation") + 1
+    fresh.save(update_fields=["generation"])
+    CredentialCheck.objects.filter(pk=fresh.pk).update(next_try_at=None, trying_until=None)
+    fresh.refresh_from_db(fields=["generation"])
+    return fresh
 
 
 def switch(*, connector: Connector, active: bool) -> Connector:
@@ -49,8 +84,21 @@ def switch(*, connector: Connector, active: bool) -> Connector:
     return update_connector(connector=connector, active=active)
 
 
+@transaction.atomic
+def _wanted(connector: Connector, desired: str, only_from: tuple[str, ...] = ()) -> Connector:
+    fresh = _locked(connector)
+    if only_from and (not fresh.active or fresh.desired not in only_from):
+        raise NotStarted(fresh)
+    CredentialCheck.objects.filter(pk=fresh.pk).update(next_try_at=None)  # an operator asks: one try at once
+    return update_connector(connector=fresh, desired=desired)
+
+
+def _locked(connector: Connector) -> Connector:
+    return Connector.objects.select_for_update().get(pk=connector.pk)
+
+
 def _assign(connector: Connector, values: dict[str, Any]) -> None:
-    known = {item.name for item in Connector._meta.concrete_fields} - {"id", "created_at"}
+    known = {item.name for item in Connector._meta.concrete_fields} - {"id", "created_at", "generation"}
     if unknown := values.keys() - known:
         raise TypeError(f"a connector has no field {', '.join(sorted(unknown))}")
     for name, value in values.items():

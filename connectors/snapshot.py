@@ -6,7 +6,7 @@ from decimal import Decimal
 from types import MappingProxyType
 from typing import Any
 
-from django.db.models import TextField
+from django.db.models import QuerySet, TextField
 from django.db.models.functions import Cast
 
 from common import secrets
@@ -29,6 +29,7 @@ class ConnectorView:
     provider: str
     active: bool
     desired: str
+    generation: int
     host: str
     port: int
     use_tls: bool
@@ -84,8 +85,13 @@ class ConnectorView:
 
     @property
     def wanted(self) -> bool:
-        """Whether binds should be held: switched on and not stopped."""
-        return self.active and self.desired == Desired.STARTED
+        """Whether binds should be held: switched on, and started or with messages to get rid of."""
+        return self.active and self.desired in (Desired.STARTED, Desired.DRAINING)
+
+    @property
+    def candidate(self) -> bool:
+        """Whether it may be given messages: switched on, and not being emptied."""
+        return self.active and self.desired not in (Desired.DRAINING, Desired.DRAINED)
 
 
 class ConnectorsSnapshot:
@@ -123,10 +129,21 @@ _PLAIN = [item.name for item in fields(ConnectorView) if item.name not in {**_JO
 
 
 def _build() -> ConnectorsSnapshot:
+    return ConnectorsSnapshot(_read(Connector.objects.order_by("name")))
+
+
+def _read(rows: QuerySet[Connector]) -> list[ConnectorView]:
     # Cast reads the column as plain text, so the encrypted token comes as it lies.
     tokens = {name: Cast(column, TextField()) for name, column in _TOKENS.items()}
-    rows = Connector.objects.annotate(**tokens).order_by("name").values(*_PLAIN, *_TOKENS, *_JOINED.values())
-    return ConnectorsSnapshot(_view(row) for row in rows)
+    return [_view(row) for row in rows.annotate(**tokens).values(*_PLAIN, *_TOKENS, *_JOINED.values())]
+
+
+def view_of(connector_id: int) -> ConnectorView:
+    """One connector as the database has it now; raises LookupError when it is gone."""
+    found = _read(Connector.objects.filter(pk=connector_id))
+    if not found:
+        raise LookupError(f"connector {connector_id} is gone")
+    return found[0]
 
 
 def _view(row: dict[str, Any]) -> ConnectorView:

@@ -22,6 +22,6 @@ def siblings(carrier_account: str) -> Sequence[int]:
 
 
 def usable(connector_id: int) -> bool:
-    """Whether a message may be handed to it: off means never a candidate, stopped means it waits there."""
+    """Whether a message may be handed to it: never when off or draining; on one that is stopped it waits."""
     found = line(connector_id)
-    return found is not None and found.active
+    return found is not None and found.candidate

@@ -10,7 +10,7 @@ from django.db.models import Q
 
 from common.ids import floor_at, new_id
 from common.transactions import retried
-from messaging import finals, retry, rows, status, traffic
+from messaging import draining, finals, retry, rows, status, traffic
 from messaging.announcing import announce
 from messaging.claims import UNCLAIMED
 from messaging.finals import Ended
@@ -63,7 +63,10 @@ def _due(now: datetime) -> list[UUID]:
 
 
 def _dispatch(parts: dict[UUID, PartRow], messages: dict[UUID, MessageRow], now: datetime) -> int:
-    moved = status.move(Status.QUEUED, dict.fromkeys(parts, ()), only_from=frozenset({Status.SCHEDULED}))
+    due = frozenset({Status.SCHEDULED})
+    away = draining.elsewhere(parts.values(), messages)
+    moved = status.move(Status.QUEUED, away, columns=draining.ELSEWHERE, only_from=due)
+    moved |= status.move(Status.QUEUED, dict.fromkeys(parts.keys() - away.keys(), ()), only_from=due)
     announce(moved)
     return len(moved)
 

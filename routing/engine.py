@@ -22,6 +22,7 @@ class Hop:
     name: str
     active: bool
     cost: Decimal
+    off: str = "switched off"  # why it is not active
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,7 +191,7 @@ def _at(routes: Sequence[Route]) -> _AtPrefix:
     """The first route in order that has an active connector, and what was passed over before it."""
     why: list[str] = []
     for route in routes:
-        why += [f"connector {hop.name} skipped: switched off" for hop in route.hops if not hop.active]
+        why += [f"connector {hop.name} skipped: {hop.off}" for hop in route.hops if not hop.active]
         active = [hop for hop in route.hops if hop.active]
         if active:
             names = ", ".join(hop.name for hop in active)

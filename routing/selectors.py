@@ -26,8 +26,8 @@ def _hop_warnings(route: MtRoute, hop: RouteConnector) -> Iterator[str]:
     connector = hop.connector
     if not connector.active:
         yield f"{route}: connector {connector} is switched off."
-    elif connector.desired == "stopped":
-        yield f"{route}: connector {connector} is stopped."
+    elif connector.desired != "started":
+        yield f"{route}: connector {connector} is {connector.desired}."
     profile = getattr(connector, "profile", None)
     if profile is not None and route.rate < profile.cost_per_message:
         yield f"{route}: rate {route.rate} is below the cost {profile.cost_per_message} of {connector}."

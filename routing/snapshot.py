@@ -6,6 +6,7 @@ from decimal import Decimal
 from common.models import ConfigVersion
 from common.site import Snapshot
 from connectors.models import TOPIC as CONNECTORS
+from connectors.models import Desired
 from routing.engine import Assignment, Hop, Profile, Route, RoutingTable
 from routing.models import TOPIC, MtRoute, ProfileAssignment, RouteConnector, RoutingProfile, SenderId
 
@@ -46,10 +47,13 @@ def _routes() -> dict[int, list[Route]]:
 def _hops() -> dict[int, list[Hop]]:
     found: dict[int, list[Hop]] = defaultdict(list)
     rows = RouteConnector.objects.order_by("position", "id").values_list(
-        "route_id", "connector_id", "connector__name", "connector__active", "connector__profile__cost_per_message"
-    )
-    for route_id, connector_id, name, active, cost in rows:
-        found[route_id].append(Hop(connector_id, name, active, cost or Decimal(0)))
+        "route_id", "connector_id", "connector__name", "connector__active", "connector__desired",
+        "connector__profile__cost_per_message",
+    )  # fmt: skip
+    for route_id, connector_id, name, active, desired, cost in rows:
+        emptied = desired in (Desired.DRAINING, Desired.DRAINED)
+        why = desired if active and emptied else "switched off"
+        found[route_id].append(Hop(connector_id, name, active and not emptied, cost or Decimal(0), why))
     return found
 
 

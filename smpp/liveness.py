@@ -10,7 +10,7 @@ _MISSES_UNTIL_DEAD = 2
 class Liveness:
     """Knows when the peer was last heard, and what its silence means by now."""
 
-    __slots__ = ("_asked_at", "_heard_at", "_misses", "_partial_since", "_started_at", "config", "probe")
+    __slots__ = ("_asked_at", "_heard_at", "_misses", "_partial_since", "_started_at", "config", "probe", "round_trip")
 
     def __init__(self, config: SessionConfig, now: float) -> None:
         self.config = config
@@ -20,6 +20,7 @@ class Liveness:
         self._asked_at = now
         self._misses = 0
         self.probe: int | None = None
+        self.round_trip: float | None = None  # seconds of the last enquire_link that was answered
 
     def heard(self, now: float) -> None:
         """Note a whole PDU of the peer: whoever talks is alive."""
@@ -38,11 +39,12 @@ class Liveness:
         self.probe = sequence
         self._asked_at = now
 
-    def answered(self, sequence: int) -> bool:
+    def answered(self, sequence: int, now: float) -> bool:
         """Take the answer of our enquire_link; False if this was not it."""
         if sequence != self.probe:
             return False
         self.probe = None
+        self.round_trip = now - self._asked_at
         return True
 
     def probe_due(self, now: float) -> bool:

@@ -103,6 +103,11 @@ class Session:
         return self._unbind is not None
 
     @property
+    def round_trip(self) -> float | None:
+        """Seconds that the peer took to answer the last enquire_link; None before the first."""
+        return self._liveness.round_trip
+
+    @property
     def tlvs_allowed(self) -> bool:
         """Whether both sides speak 3.4, or the settings say so."""
         return self.tlv_policy.allowed
@@ -305,7 +310,7 @@ class Session:
             self._on_unbind_answer(pdu, self._unbind, now, events)
             return
         # A peer that nacks enquire_link is odd, but alive.
-        if pdu.command_id in _PROBE_ANSWERS and self._liveness.answered(sequence):
+        if pdu.command_id in _PROBE_ANSWERS and self._liveness.answered(sequence, now):
             return
         slot = self._window.get(sequence)
         if slot is None or pdu.command_id not in (slot.command_id | RESPONSE_BIT, CommandId.GENERIC_NACK):

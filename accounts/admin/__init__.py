@@ -4,7 +4,7 @@ from django.contrib import admin
 from django.contrib.auth.models import Group as PermissionRows
 from django.urls import path
 
-from accounts.admin import binds, customers, log, machines, people
+from accounts.admin import alerts, binds, customers, log, machines, people, staff_keys
 
 # Roles decide here; Django's own groups would promise rights that nothing asks for.
 admin.site.unregister(PermissionRows)
@@ -19,4 +19,4 @@ def _own_password() -> list[object]:
 # The theme's site asks for `extra_urls` (django-unfold, UnfoldAdminSite.get_urls).
 admin.site.extra_urls = _own_password  # type: ignore[attr-defined]
 
-__all__ = ["binds", "customers", "log", "machines", "people"]
+__all__ = ["alerts", "binds", "customers", "log", "machines", "people", "staff_keys"]

@@ -4,6 +4,7 @@ from accounts.models.account import Account, BillingMode, Group, OverLimit, Send
 from accounts.models.audit import AuditEntry
 from accounts.models.client_bind import ClientBind
 from accounts.models.credentials import ApiClient, ApiKey, SmppClient, WebhookEndpoint
+from accounts.models.staff_key import StaffKey
 from accounts.models.user import PermissionGroup, Role, User
 
 __all__ = [
@@ -19,6 +20,7 @@ __all__ = [
     "Role",
     "SenderPolicy",
     "SmppClient",
+    "StaffKey",
     "User",
     "WebhookEndpoint",
 ]

@@ -8,17 +8,18 @@ _ID = "0193e2c4-5b1a-7c3e-9f00-3f2a1b4c5d6e"
 _AT = "2027-01-31T09:00:00Z"
 
 
-def _answer(name: str, value: Any, status: str = "200") -> OpenApiExample:
+def answer(name: str, value: Any, status: str = "200") -> OpenApiExample:
+    """What an operation answers."""
     return OpenApiExample(name, value, response_only=True, status_codes=[status])
 
 
 COMPAT_ANSWERS = [
-    _answer("Accepted", {"ok": True, "message_id": _ID}),
-    _answer("Queued", {"ok": True, "queued": True, "message_id": f"queued_{_ID}"}),
-    _answer("Missing", {"ok": False, "error": "to and content required"}, "400"),
-    _answer("Credentials", {"ok": False, "error": "Invalid credentials"}, "401"),
-    _answer("Credits", {"ok": False, "error": "Insufficient credits"}, "402"),
-    _answer("Rate", {"ok": False, "error": "Rate limit exceeded"}, "429"),
+    answer("Accepted", {"ok": True, "message_id": _ID}),
+    answer("Queued", {"ok": True, "queued": True, "message_id": f"queued_{_ID}"}),
+    answer("Missing", {"ok": False, "error": "to and content required"}, "400"),
+    answer("Credentials", {"ok": False, "error": "Invalid credentials"}, "401"),
+    answer("Credits", {"ok": False, "error": "Insufficient credits"}, "402"),
+    answer("Rate", {"ok": False, "error": "Rate limit exceeded"}, "429"),
 ]
 COMPAT = [
     OpenApiExample(
@@ -52,8 +53,8 @@ SEND = [
         {"messages": [{"to": "971501234567", "content": "Hello"}, {"to": "12", "content": "Hello"}]},
         request_only=True,
     ),
-    _answer("One message", _SENT),
-    _answer(
+    answer("One message", _SENT),
+    answer(
         "Many messages",
         {
             "ok": True,
@@ -71,7 +72,7 @@ SEND = [
             ],
         },
     ),
-    _answer("Unknown field", PROBLEM, "400"),
+    answer("Unknown field", PROBLEM, "400"),
 ]
 MESSAGE = {
     "message_id": _ID,
@@ -91,17 +92,17 @@ MESSAGE = {
     "send_at": None,
     "done_at": "2027-01-31T09:00:04Z",
 }
-LIST = [_answer("A page", {"ok": True, "messages": [MESSAGE], "next_cursor": None})]
-ONE = [_answer("Delivered", {"ok": True, **MESSAGE})]
+LIST = [answer("A page", {"ok": True, "messages": [MESSAGE], "next_cursor": None})]
+ONE = [answer("Delivered", {"ok": True, **MESSAGE})]
 TRACE = [
-    _answer(
+    answer(
         "Accepted",
         {"ok": True, "message_id": _ID, "events": [{"at": _AT, "kind": "accepted", "part": None, "parts": 1}]},
     )
 ]
-CANCEL = [_answer("Cancelled", {"ok": True, "message_id": _ID, "status": "DELETED"})]
+CANCEL = [answer("Cancelled", {"ok": True, "message_id": _ID, "status": "DELETED"})]
 BALANCE = [
-    _answer(
+    answer(
         "Prepaid",
         {"ok": True, "balance": "99.0000", "currency": "CRD", "unlimited": False, "credit_limit": "0.0000"},
     )
@@ -120,7 +121,7 @@ _BIND = {
     "delivered": 1240,
 }
 SMPP_CLIENTS = [
-    _answer(
+    answer(
         "Bound once",
         {
             "ok": True,
@@ -150,7 +151,7 @@ SMPP_CLIENTS = [
 ]
 _ENTRY_ID = "000653a2f0c1e4b0-0193e2c45b1a7c3e9f000000000000e1-0007"
 SMPP_LOG = [
-    _answer(
+    answer(
         "A refusal",
         {
             "ok": True,
@@ -179,7 +180,7 @@ SMPP_LOG = [
     )
 ]
 SMPP_BINDS = [
-    _answer(
+    answer(
         "One up, one ended, one refused",
         {
             "ok": True,

@@ -8,7 +8,10 @@ from rest_framework.request import Request
 from rest_framework.views import APIView
 
 from accounts.credentials import Caller
+from accounts.staff_keys import StaffCaller
 from api import gate
+from api.authentication import StaffKeyAuthentication
+from api.permissions import HasStaffScope
 from api.send_contract import Request as ContractRequest
 from api.send_contract.driving import converse
 from common.errors import Code, Rejected
@@ -43,6 +46,19 @@ class ApiView(APIView):
         for name, value in gate.JSON_HEADERS.items():
             final.headers.setdefault(name, value)
         return final
+
+
+class StaffView(ApiView):
+    """A view for operators: X-Staff-Key alone opens it."""
+
+    authentication_classes = (StaffKeyAuthentication,)
+    permission_classes = (HasStaffScope,)
+
+    def staff(self, request: Request) -> StaffCaller:
+        """Who asks; `staff(request).actor` goes into the audit log with every write."""
+        caller = request.auth
+        assert isinstance(caller, StaffCaller)
+        return caller
 
 
 def send(request: Request, path: str) -> HttpResponse:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from gateway_project.doctor import broker, cache, configuration, database, disk, lines, money, processes, work
+from gateway_project.doctor import alerts, broker, cache, configuration, database, disk, lines, money, processes, work
 from gateway_project.doctor.findings import Check, Finding, Level
 from gateway_project.doctor.running import Told, run
 
@@ -17,6 +17,7 @@ CHECKS: Sequence[Check] = (
     Check("redis", cache.look),
     Check("processes", processes.look),
     Check("connectors", lines.look, needs_database=True),
+    Check("alerts", alerts.look, needs_database=True),
     Check("work", work.look, needs_database=True),
     Check("money", money.look, needs_database=True),
     Check("disk", disk.look),

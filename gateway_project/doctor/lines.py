@@ -18,7 +18,7 @@ def look() -> Iterator[Finding]:
     lines = Connector.objects.filter(active=True, kind=Kind.SMPP)
     states = {(state.connector_id, state.bind_no): state for state in BindState.objects.all()}
     leases = {(lease.connector_id, lease.bind_no): lease for lease in BindLease.objects.all()}
-    started = [line for line in lines if line.desired == Desired.STARTED]
+    started = [line for line in lines if line.desired in (Desired.STARTED, Desired.DRAINING)]
     for line in started:
         keys = [(line.pk, number) for number in range(1, line.binds + 1)]
         found = [f for key in keys for f in _bind(line, key[1], states.get(key), leases.get(key), now)]
@@ -43,7 +43,7 @@ def _bind(
     elif state is None or utc_now() - state.updated_at > SILENT:
         yield fail(f"{where}: {lease.owner} holds it and says nothing", "restart the process binds")
     elif state.state != "bound":
-        yield fail(f"{where}: {_words(state)}", f"check address, system_id and password of {line.host}:{line.port}")
+        yield fail(f"{where}: {_words(state)}", f"python manage.py connector diagnose {line.name}")
 
 
 def _words(state: BindState) -> str:

@@ -100,7 +100,7 @@ def _queued(now: datetime) -> Iterator[Finding]:
         ages = [(now - _since(*row)).total_seconds() for row in oldest]
         if not ages or max(ages) < LONG:
             continue
-        if not line.active or line.desired != "started":
+        if not line.active or line.desired not in ("started", "draining"):
             yield warn(f"{line.name} is off, and messages wait for it: {ago(max(ages))}", "start it, or re-route them")
         elif BindState.objects.filter(connector=line, state="bound").exists():
             yield warn(

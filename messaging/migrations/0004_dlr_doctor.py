@@ -7,7 +7,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ('connectors', '0002_dlr_doctor'),
-        ('messaging', '0002_smpp_server'),
+        ('messaging', '0003_wire_log'),
     ]
 
     operations = [

@@ -4,7 +4,7 @@ import pytest
 
 from accounts import credentials, last_used
 from accounts.guessing import GuessDelay
-from accounts.models import ApiClient, ApiKey
+from accounts.models import ApiClient, ApiKey, StaffKey
 from accounts.verification import VerificationLine
 from tests.support.cast import forget_snapshots
 from tests.support.passwords import forget_guesses
@@ -47,3 +47,4 @@ def fresh_process(monkeypatch: pytest.MonkeyPatch) -> None:
     forget_guesses()
     monkeypatch.setattr(last_used, "keys", last_used.LastUsed(ApiKey))
     monkeypatch.setattr(last_used, "clients", last_used.LastUsed(ApiClient))
+    monkeypatch.setattr(last_used, "staff_keys", last_used.LastUsed(StaffKey))

@@ -40,6 +40,12 @@ def key() -> accounts.ApiKey:
     return accounts.ApiKey.objects.latest("pk")
 
 
+def staff_key() -> accounts.StaffKey:
+    return accounts.StaffKey.objects.create(
+        user=cast.make_user(), prefix="staff_abc", key_hash=uuid.uuid4().hex, scopes=["read"]
+    )
+
+
 def message() -> messaging.Message:
     owner = client()
     return messaging.Message.objects.create(
@@ -146,16 +152,21 @@ MAKE: dict[str, Callable[[], Any]] = {
         name=cast.unique("rights"), permissions=["send_sms"]
     ),
     "accounts.SmppClient": lambda: cast.make_smpp_client(account()),
+    "accounts.StaffKey": staff_key,
     "accounts.User": lambda: cast.make_user(account()),
     "accounts.WebhookEndpoint": lambda: cast.make_endpoint(account(), "https://x.test", secret=planted("endpoint")),
     "billing.ClientSpending": lambda: billing.ClientSpending.objects.create(api_client=client(), spent="1"),
     "billing.LedgerEntry": lambda: account().ledger.get(),
     "billing.LedgerSeal": seal,
     "billing.Wallet": lambda: account().wallet,
+    "connectors.AnswerCount": lambda: connectors.AnswerCount.objects.create(
+        connector=connector(), minute=now(), command_status=0, count=3
+    ),
     "connectors.BindLease": lambda: bind(connectors.BindLease),
     "connectors.BindState": lambda: bind(connectors.BindState, state="bound", last_submit_at=now()),
     "connectors.Connector": lambda: bind(connectors.BindState, state="bound").connector,
     "connectors.ConnectorProfile": lambda: connector().profile,
+    "connectors.CredentialCheck": lambda: connectors.CredentialCheck.objects.create(connector=connector()),
     "inbound.InboundMessage": lambda: inbound.InboundMessage.objects.create(
         connector=connector(),
         account=account(),

@@ -11,9 +11,11 @@ from django.test import Client
 from django.urls import reverse
 
 from accounts.credentials import by_key
-from accounts.models import Account, ApiClient, ApiKey, AuditEntry, Role, SmppClient, User
+from accounts.models import Account, ApiClient, ApiKey, AuditEntry, Role, SmppClient, StaffKey, User
 from accounts.snapshot import accounts
+from accounts.staff_keys import by_staff_key
 from billing.models import LedgerEntry, Wallet
+from common.errors import Rejected
 from tests.admin.browser import untouched
 from tests.support import cast
 from tests.support.waiting import wait_until
@@ -213,3 +215,23 @@ def test_a_password_that_somebody_else_chose_must_be_changed_before_anything_els
     assert theirs.get(reverse("admin:password_change")).status_code == 200
     assert theirs.post(reverse("admin:password_change"), own).status_code == 302
     assert theirs.get(reverse("admin:accounts_account_changelist")).status_code == 200
+
+
+def test_a_staff_key_is_shown_once_and_admins_get_none_for_others(superadmin: Client, admin: Client) -> None:
+    colleague = cast.make_user(role=Role.ADMIN)
+    values = {"user": colleague.pk, "name": "cron", "scopes": ["read"]}
+    secrets = shown(submit(superadmin, "staffkey", "add", **values))
+    assert by_staff_key(secrets["Staff key"], address=HERE).user_id == colleague.pk
+    assert secrets["Staff key"] not in superadmin.get(reverse("admin:accounts_staffkey_changelist")).text
+
+    key = StaffKey.objects.get()
+    refused = admin.post(reverse("admin:accounts_staffkey_add"), values)
+    assert refused.status_code == 200 and refused.context["errors"] and StaffKey.objects.count() == 1
+    revoke = {"action": "revoke", "_selected_action": [str(key.pk)]}
+    admin.post(reverse("admin:accounts_staffkey_changelist"), revoke)
+    assert by_staff_key(secrets["Staff key"], address=HERE)
+    superadmin.post(reverse("admin:accounts_staffkey_changelist"), revoke)
+    with pytest.raises(Rejected):
+        by_staff_key(secrets["Staff key"], address=HERE)
+    deeds = AuditEntry.objects.filter(entity="staffkey").order_by("pk").values_list("action", flat=True)
+    assert list(deeds) == ["create", "revoke"]

@@ -11,7 +11,9 @@ from django.utils import timezone
 
 from accounts.models import AuditEntry
 from billing.models import LedgerEntry, Wallet
+from common.alerts import raise_alert
 from common.ids import new_id
+from common.models import Alert
 from connectors.models import Connector
 from messaging.models import Message
 from routing.models import MtRoute
@@ -70,7 +72,13 @@ def test_a_connector_is_made_with_its_cost_and_its_password_is_never_shown(super
 
 @pytest.mark.parametrize(
     ("action", "active", "desired"),
-    [("stop", True, "stopped"), ("switch_off", False, "started"), ("switch_on", True, "started")],
+    [
+        ("stop", True, "stopped"),
+        ("drain", True, "draining"),
+        ("restart", True, "started"),
+        ("switch_off", False, "started"),
+        ("switch_on", True, "started"),
+    ],
 )
 def test_connectors_are_switched_by_the_service_with_an_audit_line(
     superadmin: Client, action: str, active: bool, desired: str
@@ -81,6 +89,30 @@ def test_connectors_are_switched_by_the_service_with_an_audit_line(
     line.refresh_from_db()
     assert (line.active, line.desired) == (active, desired)
     assert AuditEntry.objects.get().entity == "connector"
+    assert line.generation == (action == "restart")
+
+
+@pytest.mark.parametrize("action", ["drain", "restart"])
+def test_what_makes_no_sense_for_a_stopped_connector_is_said_and_not_done(superadmin: Client, action: str) -> None:
+    line = cast.make_connector(desired="stopped")
+    chosen = {"action": action, "_selected_action": [str(line.pk)]}
+    page = superadmin.post(reverse("admin:connectors_connector_changelist"), chosen, follow=True)
+    assert f"{line.name} is stopped: start it first" in page.text
+    line.refresh_from_db()
+    assert (line.desired, line.generation) == ("stopped", 0) and not AuditEntry.objects.exists()
+
+
+def test_alerts_are_read_by_staff_and_closed_by_hand_with_an_audit_line(admin: Client, enterprise: Client) -> None:
+    raise_alert(key="k", level="fail", subject="connector smpp1", words="refused")
+    pages = reverse("admin:common_alert_changelist")
+    assert "connector smpp1" in admin.get(pages).text
+    assert enterprise.get(pages).status_code == 302
+    alert = Alert.objects.get()
+    assert admin.get(reverse("admin:common_alert_change", args=[alert.pk])).status_code == 200
+    assert admin.post(reverse("admin:common_alert_delete", args=[alert.pk]), {"post": "yes"}).status_code == 403
+    admin.post(pages, {"action": "resolve", "_selected_action": [str(alert.pk)]})
+    alert.refresh_from_db()
+    assert alert.resolved_at and AuditEntry.objects.get().action == "resolve"
 
 
 def test_a_route_with_a_negative_rate_is_refused(superadmin: Client) -> None:

@@ -5,7 +5,7 @@ from decimal import Decimal
 import pytest
 
 from common.errors import Rejected
-from connectors.services import switch
+from connectors.services import start, switch, update_connector
 from routing import snapshot
 from routing.engine import Question, decide
 from routing.services import (
@@ -52,6 +52,18 @@ def test_a_change_is_live_within_two_seconds_in_a_process_that_goes_on():
     assign_profile(profile=profile, to=account)
     wait_until(lambda: snapshot.routing_table().version != before.version, timeout=2.0)
     assert decide(snapshot.routing_table(), ask(account)).hops == (line.pk,)
+
+
+def test_a_connector_that_is_emptied_is_passed_over_and_a_stopped_one_is_not():
+    account, first, second = cast.make_account(), cast.make_connector(), cast.make_connector()
+    cast.make_profile(first, second, assigned_to=account)
+    for desired, hops in (("stopped", (first.pk, second.pk)), ("draining", (second.pk,)), ("drained", (second.pk,))):
+        update_connector(connector=first, desired=desired)
+        decision = decide(table(), ask(account))
+        assert decision.hops == hops
+        assert (f"connector {first.name} skipped: {desired}" in decision.why) == (len(hops) == 1)
+    start(connector=first)
+    assert decide(table(), ask(account)).hops == (first.pk, second.pk)
 
 
 def test_a_connector_switched_off_leaves_the_table():

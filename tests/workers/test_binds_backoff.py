@@ -4,14 +4,12 @@ from types import SimpleNamespace
 
 import pytest
 
-from smpp.constants import CommandStatus
 from tests.support.waiting import wait_until
 from tests.workers.bind_cast import scene
 from workers.binds import link
-from workers.binds.link import CREDENTIAL_PAUSE, LADDER, LOST_MAX, Backoff, BindRefused
+from workers.binds.link import LADDER, LOST_MAX, Backoff
 
 VIEW = SimpleNamespace(reconnect_max=300, inactivity_timeout=60)
-WRONG_PASSWORD = BindRefused(int(CommandStatus.ESME_RINVPASWD))
 
 
 @pytest.fixture
@@ -35,16 +33,6 @@ def test_a_carrier_that_works_and_drops_us_never_waits_long(longest):
 def test_a_carrier_that_binds_and_drops_us_unworked_is_a_failure(longest):
     backoff = Backoff()
     assert [backoff.lost(VIEW, worked=False) for _ in range(6)] == list(LADDER[:6])
-
-
-def test_refused_credentials_count_only_in_a_row():
-    backoff = Backoff()
-    for _ in range(5):
-        assert backoff.failed(WRONG_PASSWORD, VIEW) < CREDENTIAL_PAUSE
-        assert backoff.failed(WRONG_PASSWORD, VIEW) < CREDENTIAL_PAUSE
-        backoff.bound()
-    waits = [backoff.failed(WRONG_PASSWORD, VIEW) for _ in range(3)]
-    assert waits[2] == CREDENTIAL_PAUSE
 
 
 @pytest.mark.django_db(transaction=True)

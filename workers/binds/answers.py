@@ -10,6 +10,7 @@ import structlog
 from common.clock import utc_now
 from common.errors import SendKind
 from common.queues import Lane
+from connectors.answer_counts import NO_ANSWER
 from smpp import events
 from smpp.constants import CommandStatus
 from smpp.errors import FieldError, SessionError
@@ -65,6 +66,7 @@ class Answers:
                         self._in_doubt(left.context, f"link lost: {event.reason.name.lower()}")
 
     def _answered(self, connection: Connection, flight: Flight, pdu: Pdu, now: datetime) -> None:
+        self._report.answers[pdu.status] += 1
         if pdu.status == CommandStatus.ESME_ROK:
             self._verdicts.accepted(flight.parts[0])
             self._flights.landed(flight)
@@ -91,6 +93,7 @@ class Answers:
 
     def _in_doubt(self, flight: Flight, why: str) -> None:
         if self._flights.landed(flight):
+            self._report.answers[NO_ANSWER] += 1
             self._flights.failed(flight, SendKind.UNCERTAIN, error=why)
 
 

@@ -10,6 +10,7 @@ from connectors.snapshot import ConnectorView
 from smpp import events
 from smpp.stream import Connection
 from workers.binds import background
+from workers.binds.admission import Admission
 from workers.binds.answers import Answers
 from workers.binds.claiming import Claimer
 from workers.binds.feeder import Feeder
@@ -44,6 +45,7 @@ class CarrierBind:
         owner: str,
         lanes: Lanes,
         pace: Pace,
+        admission: Admission,
         database: DatabaseThreads,
         lease_database: DatabaseThreads,
         line_hints: LineHints,
@@ -58,7 +60,7 @@ class CarrierBind:
         self._lanes, self._flights, self._ready = lanes, Flights(self._results), Ready(lanes.is_paused)
         shared = Shared(view, bind_no, lanes, pace, self._tenure, self._flights, self._ready, self.report)
         self._answers = Answers(shared, self._lines)
-        self._link = LinkKeeper(shared, wire, on_events=self._on_events, on_change=self._on_link)
+        self._link = LinkKeeper(shared, wire, admission=admission, on_events=self._on_events, on_change=self._on_link)
         self._writer = Writer(shared)
         claimer = Claimer(view, bind_no, lanes=lanes, database=database)
         self._feeder = Feeder(shared, claimer=claimer, writer=self._writer, link=self._link, database=database)
@@ -91,6 +93,13 @@ class CarrierBind:
     def rate(self) -> float:
         """submit_sm a second."""
         return self._writer.meter.rate
+
+    @property
+    def probe_ms(self) -> float | None:
+        """Round trip of the present session's last enquire_link."""
+        connection = self._link.up
+        seconds = None if connection is None else connection.session.round_trip
+        return None if seconds is None else round(seconds * 1000, 1)
 
     def wake(self) -> None:
         """There may be something to do: a hint, rows in the table."""

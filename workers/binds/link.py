@@ -1,14 +1,13 @@
 """Connecting one bind: TCP, TLS, the bind PDU, and how long to wait before the next try."""
 
 import random
-import ssl
-import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
 from connectors.models import BindMode
 from connectors.snapshot import ConnectorView
+from connectors.tls import tls_context
 from smpp import stream
 from smpp.constants import CommandStatus, status_name
 from smpp.events import Event
@@ -21,9 +20,6 @@ _BINDS = {
     BindMode.TRANSMITTER: BindTransmitter,
     BindMode.RECEIVER: BindReceiver,
 }
-# Vendors lock accounts: three tries, then one every 15 minutes (spec/smpp.md 5.1).
-CREDENTIAL_FAULTS = {CommandStatus.ESME_RINVPASWD, CommandStatus.ESME_RINVSYSID, CommandStatus.ESME_RBINDFAIL}
-CREDENTIAL_TRIES, CREDENTIAL_PAUSE = 3, 900.0
 ALREADY_BOUND_EXTRA = 10.0  # seconds beyond the peer's inactivity timer
 TICK = 0.5  # seconds between looks at the timers of a session, which are whole seconds
 LADDER = (1, 2, 5, 10, 20, 40, 80, 160, 300)
@@ -42,29 +38,21 @@ class BindRefused(Exception):
 
 @dataclass(slots=True)
 class Backoff:
-    """Seconds until the next try: 1, 2, 5 … 300 with full jitter; slow after refused credentials.
+    """Seconds until the next try of this bind: 1, 2, 5 … 300 with full jitter.
 
-    Sessions that end after work are no failed tries: their waits grow to LOST_MAX only.
+    Sessions that end after work are no failed tries: their waits grow to LOST_MAX only. Refused credentials are the
+    business of all binds of a connector together (admission).
     """
 
     tries: int = 0
-    refusals: int = 0
     losses: int = 0
 
     def failed(self, error: Exception, view: ConnectorView) -> float:
         """A try failed; how long to wait."""
         if isinstance(error, BindRefused) and error.status == CommandStatus.ESME_RALYBND:
             return float(view.inactivity_timeout) + ALREADY_BOUND_EXTRA
-        if isinstance(error, BindRefused) and error.status in CREDENTIAL_FAULTS:
-            self.refusals += 1
-            if self.refusals >= CREDENTIAL_TRIES:
-                return CREDENTIAL_PAUSE
         self.tries += 1
         return _jittered(self.tries, view.reconnect_max)
-
-    def bound(self) -> None:
-        """The carrier took our credentials."""
-        self.refusals = 0
 
     def lost(self, view: ConnectorView, *, worked: bool) -> float:
         """A session ended that had been bound; how long to wait."""
@@ -76,7 +64,7 @@ class Backoff:
 
     def reset(self) -> None:
         """The bind held for a minute."""
-        self.tries = self.refusals = self.losses = 0
+        self.tries = self.losses = 0
 
 
 def _jittered(nth: int, most: float) -> float:
@@ -91,7 +79,7 @@ async def bind(
 
     `on_events` gets the connection as well: what comes right behind the carrier's answer comes before we return.
     """
-    tls = _tls(view) if view.use_tls else None
+    tls = tls_context(view) if view.use_tls else None
     connection = await stream.connect(
         view.host,
         view.port,
@@ -132,17 +120,3 @@ def _config(view: ConnectorView) -> SessionConfig:
         interface_version=view.interface_version,
         send_tlvs="always",
     )
-
-
-def _tls(view: ConnectorView) -> ssl.SSLContext:
-    context = ssl.create_default_context(cadata=view.tls_ca or None)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    if not view.tls_verify:
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE
-    if view.tls_certificate:
-        with tempfile.NamedTemporaryFile("w", suffix=".pem") as pem:  # the ssl module reads files only; mode 0600
-            pem.write(view.tls_certificate + "\n" + view.tls_key)
-            pem.flush()
-            context.load_cert_chain(pem.name)
-    return context

@@ -6,11 +6,13 @@ from collections.abc import Callable
 
 import structlog
 
+from connectors.credential_checks import Turn
 from smpp import events
 from smpp.errors import SessionError
 from smpp.pdu import DataSm, DeliverSm, SubmitSmResp
 from smpp.stream import Connection
 from workers.binds import link
+from workers.binds.admission import Admission
 from workers.binds.background import within
 from workers.binds.report import STANDBY
 from workers.binds.shared import Shared
@@ -25,7 +27,16 @@ OnEvents = Callable[[Connection, list[events.Event]], None]
 class LinkKeeper:
     """At most one session; `on_change` hears when it comes up and when it has gone."""
 
-    def __init__(self, shared: Shared, wire: Ring, *, on_events: OnEvents, on_change: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        shared: Shared,
+        wire: Ring,
+        *,
+        admission: Admission,
+        on_events: OnEvents,
+        on_change: Callable[[], None],
+    ) -> None:
+        self._admission = admission
         self._view, self._bind_no, self._report = shared.view, shared.bind_no, shared.report
         self._on_events, self._on_change = on_events, on_change
         self._wire, self._sessions = wire, 0
@@ -55,7 +66,17 @@ class LinkKeeper:
         """Connect, and again when the session ends; until `end`."""
         while not self._ending.is_set():
             await self._allowed.wait()
-            await within(self._ending, await self._one())
+            turn = await self._admission.ask()
+            if turn.go:
+                await within(self._ending, await self._one())
+            else:
+                self._not_our_turn(turn)
+                await self._admission.rest(turn)
+
+    def _not_our_turn(self, turn: Turn) -> None:
+        """Another bind tries for all, or the carrier refused so often that we ask seldom."""
+        if self._allowed.is_set() and turn.status is not None:
+            self._report.refused(turn.status, turn.refusals, turn.wait)
 
     async def _one(self) -> float:
         """One session from start to end; returns the seconds to wait before the next."""
@@ -66,9 +87,9 @@ class LinkKeeper:
         try:
             connection = await link.bind(self._view, self._take, self._wire.tap(self._name))
         except (OSError, TimeoutError, SessionError, link.BindRefused) as error:
-            return self._failed(error)
-        self._backoff.bound()
+            return await self._failed(error)
         self._up(connection)
+        await self._admission.accepted()
         began = time.monotonic()
         await self._down.wait()
         if time.monotonic() - began > STEADY:
@@ -83,7 +104,13 @@ class LinkKeeper:
         """The present session in the wire log: the bind, and which of its sessions since the start."""
         return f"{self._bind_no}.{self._sessions}"
 
-    def _failed(self, error: Exception) -> float:
+    async def _failed(self, error: Exception) -> float:
+        status = error.status if isinstance(error, link.BindRefused) else None
+        self._report.bind_status = status
+        if await self._admission.failed(status):
+            log.warning("bind_refused", connector=self._view.name, bind=self._bind_no, error=str(error))
+            self._wire.event(self._name, f"not bound: {error}")
+            return 0.0  # when to try again is asked of all binds' tries
         pause = self._backoff.failed(error, self._view)
         said = str(error) or repr(error)
         self._wire.event(self._name, f"not bound: {said}; next try in {pause:.1f} s")
@@ -99,6 +126,7 @@ class LinkKeeper:
             return
         self.connection = connection
         connection.on_writable = self._on_change
+        self._report.bind_status = 0
         self._report.say("bound")
         log.info("bound", connector=self._view.name, bind=self._bind_no)
         self._on_change()

@@ -1,12 +1,15 @@
 """What binds say of themselves, and the rows in which people read it."""
 
 import time
+from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import Any
 
 from common.clock import utc_now
 from connectors.models import BindState
+from smpp.constants import status_name
 
 STANDBY = "standby"  # somebody else holds the lease; his report counts
 
@@ -18,10 +21,12 @@ class Report:
     state: str = STANDBY
     since: datetime | None = None
     last_error: str = ""
+    bind_status: int | None = None  # command_status of the last answer to a bind
     next_try: float = 0.0  # monotonic seconds
     submitted: int = 0
     last_submit: datetime | None = None
     last_receipt: datetime | None = None
+    answers: Counter[int] = field(default_factory=Counter)  # by command_status, since they were last taken
 
     def say(self, state: str, error: str = "", retry_in: float = 0.0) -> None:
         """Now it is so."""
@@ -31,24 +36,33 @@ class Report:
             self.last_error = error[:300]
         self.next_try = time.monotonic() + retry_in if retry_in else 0.0
 
+    def refused(self, status: int, times: int, retry_in: float) -> None:
+        """The carrier does not take our credentials, by what all binds together have heard."""
+        self.bind_status = status
+        self.say("refused", f"bind refused: {status_name(status)}, {times} times in a row", retry_in)
 
-def row(report: Report, *, connector_id: int, bind_no: int, owner: str, window_used: int, rate: float) -> BindState:
-    """The report as it is kept."""
+    def take_answers(self) -> Counter[int]:
+        """What was answered since the last look."""
+        taken, self.answers = self.answers, Counter()
+        return taken
+
+
+def row(report: Report, *, connector_id: int, bind_no: int, **figures: Any) -> BindState:
+    """The report as it is kept; `figures` are further columns."""
     wait, now = report.next_try - time.monotonic(), utc_now()
     return BindState(
         connector_id=connector_id,
         bind_no=bind_no,
         state=report.state,
         since=report.since,
-        owner=owner,
         last_error=report.last_error,
+        bind_status=report.bind_status,
         next_try_at=now + timedelta(seconds=wait) if wait > 0 else None,
-        window_used=window_used,
-        rate=round(rate, 1),
         submitted=report.submitted,
         last_submit_at=report.last_submit,
         last_receipt_at=report.last_receipt,
         updated_at=now,
+        **figures,
     )
 
 

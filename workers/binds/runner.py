@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterable
 from dataclasses import replace
 from decimal import Decimal
@@ -15,6 +15,7 @@ from connectors.snapshot import ConnectorView
 from messaging.models import WireLog
 from messaging.wirelog import Subject
 from workers.binds import report
+from workers.binds.admission import Admission
 from workers.binds.carrier_bind import CarrierBind
 from workers.binds.hints import Settle
 from workers.binds.lanes import Body, Lanes
@@ -41,11 +42,12 @@ class ConnectorRunner:
     ) -> None:
         self.view, self._owner = view, owner
         self.lanes = Lanes()
+        admission = Admission(view, database)
         self.pace = Pace(f"connector:{view.id}", view.tps, pacer())
         wire = wires.ring(Subject(WireLog.Kind.CONNECTOR, view.id))
         self.binds = [
             CarrierBind(
-                view, number, owner=owner, lanes=self.lanes, pace=self.pace, database=database,
+                view, number, owner=owner, lanes=self.lanes, pace=self.pace, admission=admission, database=database,
                 lease_database=lease_database, line_hints=line_hints, wire=wire,
             )
             for number in range(1, view.binds + 1)
@@ -87,13 +89,19 @@ class ConnectorRunner:
 
     def states(self) -> list[BindState]:
         """What the binds say of themselves."""
+        ceiling = self.pace.ceiling
         return [
             report.row(
                 bind.report, connector_id=self.view.id, bind_no=bind.bind_no, owner=self._owner,
-                window_used=bind.window_used, rate=bind.rate,
+                generation=self.view.generation, window_used=bind.window_used, rate=round(bind.rate, 1),
+                ceiling=None if ceiling is None else round(ceiling, 1), probe_ms=bind.probe_ms,
             )
             for bind in self.binds
         ]  # fmt: skip
+
+    def take_answers(self) -> Counter[int]:
+        """What the carrier answered since the last look, by command_status."""
+        return sum((bind.report.take_answers() for bind in self.binds), Counter())
 
     async def stop(self) -> None:
         """Stop all binds; hints go back to the broker."""
@@ -104,6 +112,6 @@ class ConnectorRunner:
 def _without_judges(view: ConnectorView) -> ConnectorView:
     """The settings without what only routing, billing and the life of a message look at."""
     return replace(
-        view, cost=Decimal(0), currency="", monthly_limit=0, provider="", channel="", carrier_account="",
+        view, desired="", cost=Decimal(0), currency="", monthly_limit=0, provider="", channel="", carrier_account="",
         id_rule="", uncertain_policy={}, max_attempts=0,
     )  # fmt: skip

@@ -18,10 +18,12 @@ from connectors.models import Kind
 from connectors.snapshot import ConnectorView, connectors
 from workers.binds import report
 from workers.binds.background import end, lasting, within
+from workers.binds.drains import Drains
 from workers.binds.hints import HintConsumer, Settle
 from workers.binds.line_hints import LineHints
 from workers.binds.runner import ConnectorRunner
 from workers.binds.table import Place, lanes_with_rows
+from workers.binds.tally import Tally
 from workers.database import DatabaseThreads
 from workers.wires import WRITE_EVERY, Wires
 
@@ -31,6 +33,7 @@ WATCH_EVERY = 1.0  # seconds between looks at the connectors' settings
 LISTEN_EVERY = 0.1  # seconds between looks at who wants hints
 LOOK_EVERY = 2.0  # seconds between looks into the table
 REPORT_EVERY = 3.0
+COUNT_EVERY = 10.0
 
 
 class BindService:
@@ -52,6 +55,7 @@ class BindService:
         self._lease_database = DatabaseThreads(1)
         self._line_hints = LineHints(self._database)
         self._wires = Wires(self._owner, self._database)
+        self._drains, self._tally = Drains(self._database), Tally(self._database)
         self._hints = HintConsumer(settings.BROKER_URL, self._on_body)
         self._hints.start()
         tasks = [
@@ -59,6 +63,7 @@ class BindService:
             lasting(self._listen_for_ever, "bind queues"),
             lasting(self._look_for_ever, "bind table"),
             lasting(self._report_for_ever, "bind reports"),
+            lasting(self._count_for_ever, "bind answers"),
             lasting(self._line_hints.run, "line hints"),
             lasting(self._wires_for_ever, "wire log"),
         ]
@@ -93,6 +98,7 @@ class BindService:
             log.warning("settings_not_read", error=str(error))
             return
         wanted = {view.id: view for view in snapshot.by_id.values() if self._serves(view)}
+        await self._drains.look(wanted.values())
         for connector_id, runner in list(self._runners.items()):
             view = wanted.get(connector_id)
             if view is None or not runner.serves_like(view):
@@ -116,6 +122,7 @@ class BindService:
         async def leave() -> None:
             try:
                 await runner.stop()
+                self._tally.take(runner)
                 await self._report([runner])
             finally:
                 del self._leaving[connector_id]
@@ -194,12 +201,20 @@ class BindService:
         while not await within(self._stop, WRITE_EVERY):
             await self._wires.write()
 
+    async def _count_for_ever(self) -> None:
+        while True:
+            await asyncio.sleep(COUNT_EVERY)
+            for runner in self._runners.values():
+                self._tally.take(runner)
+            await self._tally.flush()
+
     async def _wind_down(self) -> None:
         self._hints.listen(())
         for connector_id in list(self._runners):
             self._drop(connector_id)
         await asyncio.gather(*self._leaving.values(), return_exceptions=True)
         await self._wires.write()
+        await self._tally.flush()
         with contextlib.suppress(DatabaseError):  # the sweep finds what nobody asked for
             await self._line_hints.give()
         for close in (self._hints.close, self._database.close, self._lease_database.close):

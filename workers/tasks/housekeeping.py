@@ -7,7 +7,9 @@ from celery import shared_task
 from billing import seals
 from billing.audit import patience
 from common import partitions
+from common.alerts import purge_alerts
 from common.clock import utc_now
+from connectors import answer_counts
 from inbound.models import InboundMessage
 from messaging import sweep, wirelog
 from messaging.models import Attempt, Delivery, Message, MessageEvent, Part, Receipt
@@ -39,8 +41,9 @@ def squash_traffic() -> None:
 
 @shared_task(name="housekeeping.purge", **LIMITS)
 def purge() -> None:
-    """Idempotency keys after 24 h, seen receipts after 72 h, the wire log of SMPP links after a week."""
-    each(sweep.purge, wirelog.purge)
+    """Idempotency keys and counted answers after 24 h, seen receipts after 72 h, the wire log after a week, alerts
+    90 days after their end."""
+    each(sweep.purge, wirelog.purge, answer_counts.purge, purge_alerts)
 
 
 @shared_task(name="housekeeping.partitions", **LIMITS)

@@ -1,0 +1,93 @@
+"""A second opinion by smpplib: bounded, careful with credentials, and honest about that library's defects."""
+
+import json
+import socket
+from io import StringIO
+
+import pytest
+from django.core.management import CommandError, call_command
+
+from accounts.models import AuditEntry
+from connectors import credential_checks
+from connectors.models import CredentialCheck
+from tests.support import cast
+from tests.workers.bind_cast import carrier
+from workers import second_opinion
+
+pytestmark = pytest.mark.django_db
+
+
+def run(*words):
+    """What the command says, and its exit code."""
+    out, code = StringIO(), 0
+    try:
+        call_command("smpp_probe", *words, "--json", stdout=out)
+    except SystemExit as error:
+        code = int(error.code or 0)
+    return json.loads(out.getvalue()), code
+
+
+def test_without_being_asked_it_connects_and_does_not_bind():
+    with carrier() as smsc:
+        told, code = run(cast.make_connector(port=smsc.port).name)
+        assert (code, told["connect"]["ok"], told["bind"]) == (0, True, None)
+        assert smsc.counters["binds"] == smsc.counters["refused_binds"] == 0
+    assert not AuditEntry.objects.exists()
+
+
+def test_with_bind_it_binds_asks_sends_and_says_good_bye():
+    with carrier(credentials={"gateway": "secret"}) as smsc:
+        line = cast.make_connector(port=smsc.port)
+        told, code = run(line.name, "--bind", "--send", cast.NUMBER, "Café ` {€}")
+        assert code == 0 and told["ok"], told
+        assert [told[step]["ok"] for step in ("connect", "bind", "enquire_link", "send")] == [True] * 4
+        assert told["send"]["message_id"] and told["by"].startswith("smpplib ")
+        assert [message.text for message in smsc.messages] == ["Café ` {€}"] or told["send"]["status"] == 0
+    assert AuditEntry.objects.get().action == "probe"
+    assert CredentialCheck.objects.get().verified_at
+
+
+def test_a_refused_bind_counts_among_the_tries_of_the_binds_and_ends_with_one():
+    with carrier(credentials={"gateway": "right"}) as smsc:
+        line = cast.make_connector(port=smsc.port)
+        for _ in range(3):
+            told, code = run(line.name, "--bind", "--force")
+            assert (code, told["bind"]["name"]) == (1, "ESME_RINVPASWD")
+        told, code = run(line.name, "--bind")
+        assert code == 1 and "not tried: the carrier refused our credentials" in told["error"]
+        assert smsc.counters["refused_binds"] == CredentialCheck.objects.get().refusals == 3
+
+
+def test_an_address_needs_no_connector_and_the_password_is_not_in_the_command_line(monkeypatch):
+    monkeypatch.setenv("SMPP_PASSWORD", "right")
+    with carrier(credentials={"probe": "right"}) as smsc:
+        where = ("--host", "127.0.0.1", "--port", str(smsc.port))
+        told, code = run(*where, "--bind", "--system-id", "probe")
+        assert code == 0 and told["enquire_link"]["ok"]
+        assert smsc.counters["binds"] == 1
+
+
+def test_a_carrier_that_hangs_is_left_in_time(monkeypatch):
+    monkeypatch.setattr(second_opinion, "STEP_SECONDS", 0.2)
+    with carrier(refuse_binds="hang") as smsc:
+        line = cast.make_connector(port=smsc.port)
+        told, code = run(line.name, "--bind")
+        assert code == 1 and not told["bind"]["ok"] and told["enquire_link"] is None
+        mark = credential_checks.fingerprint(second_opinion.view_of(line.pk))
+        assert credential_checks.ask(line.pk, mark, patience=1).go
+
+
+def test_a_closed_port_is_said_and_long_passwords_are_warned_of():
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        line = cast.make_connector(port=closed.getsockname()[1], password="longer-than-8")
+        told, code = run(line.name)
+    assert code == 1 and "refused" in told["error"] and "8 characters of the password" in told["warnings"][0]
+
+
+@pytest.mark.parametrize(
+    "words", [(), ("nowhere",), ("x", "--host", "127.0.0.1"), ("--host", "127.0.0.1", "--send", "1", "x")]
+)
+def test_what_cannot_be_asked_ends_with_one_line(words):
+    with pytest.raises(CommandError):
+        run(*words)

@@ -1,0 +1,181 @@
+"""What another SMPP client hears from a carrier: smpplib's, with its known defects gone round (design notes in
+docs/operations.md). A second opinion when ours and the carrier disagree on whose fault it is."""
+
+import socket
+import ssl
+import time
+from dataclasses import dataclass
+from importlib.metadata import version
+from typing import Any
+
+import smpplib.client
+from smpplib import exceptions
+
+from common import gsm
+from connectors import credential_checks
+from connectors.models import Connector
+from connectors.snapshot import ConnectorView, view_of
+from connectors.tls import tls_context
+from smpp import addresses
+from smpp.constants import status_name
+from workers.binds.admission import FAULTS
+
+STEP_SECONDS = 5.0  # for each answer
+MOST_READ = 50  # PDUs between a question and its answer
+CUT = 8  # smpplib cuts longer passwords in silence
+Facts = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """Where and as whom; `tls` None: plain TCP."""
+
+    host: str
+    port: int
+    system_id: str
+    password: str
+    system_type: str = ""
+    tls: ssl.SSLContext | None = None
+    server_name: str = ""
+
+
+class _Client(smpplib.client.Client):
+    """smpplib's client on a socket of ours: also IPv6, a server name for TLS, one deadline for the connecting."""
+
+    def __init__(self, target: Target) -> None:
+        super().__init__(target.host, target.port, timeout=STEP_SECONDS, allow_unknown_opt_params=True)
+        self._target = target
+
+    def connect(self) -> None:
+        """Open the socket; raises OSError."""
+        link: Any = socket.create_connection((self._target.host, self._target.port), STEP_SECONDS)
+        if self._target.tls is not None:
+            name = self._target.server_name or self._target.host
+            link = self._target.tls.wrap_socket(link, server_hostname=name)
+        self._socket = link
+        self.state = smpplib.consts.SMPP_CLIENT_STATE_OPEN
+
+
+def target_of(view: ConnectorView) -> Target:
+    """A connector's address and credentials; raises ImproperlyConfigured when no key opens the password."""
+    return Target(
+        host=view.host, port=view.port, system_id=view.system_id, password=view.password,
+        system_type=view.system_type, tls=tls_context(view) if view.use_tls else None, server_name=view.tls_server_name,
+    )  # fmt: skip
+
+
+def ask(row: Connector, *, bind: bool = True, send: tuple[str, str] | None = None, force: bool = False) -> Facts:
+    """The second opinion on a connector; its bind counts among the tries of all binds (credential_checks).
+
+    While the carrier refuses our credentials no further try is made before its time, unless `force`.
+    """
+    view = view_of(row.pk)
+    mark = credential_checks.fingerprint(view)
+    if bind and not force:
+        turn = credential_checks.ask(row.pk, mark, patience=4 * STEP_SECONDS)
+        if not turn.go:
+            why = f"not tried: the carrier refused our credentials; next try in {turn.wait:.0f} s"
+            return _result(error=why if turn.refusals else "not tried: another bind is trying; ask again")
+    told = probe(target_of(view), bind=bind, send=send)
+    if bind:
+        _remember(row.pk, mark, told["bind"])
+    return told
+
+
+def _remember(connector_id: int, mark: str, bound: Facts | None) -> None:
+    if bound is None or bound["status"] is None:
+        credential_checks.unheard(connector_id, mark)
+    elif bound["status"] == 0:
+        credential_checks.accepted(connector_id, mark)
+    else:
+        counts = bound["status"] in FAULTS
+        credential_checks.refused(connector_id, mark, bound["status"], counts=counts)
+
+
+def probe(target: Target, *, bind: bool, send: tuple[str, str] | None = None) -> Facts:
+    """Connect; with `bind` also bind as a transmitter, ask enquire_link and send one text; then say good-bye.
+
+    As a transmitter, because a receiver would be handed receipts and texts that nobody keeps.
+    """
+    client, steps = _Client(target), _result(warnings=_warnings(target))
+    try:
+        steps["connect"] = _timed(client.connect)
+        if bind and steps["connect"]["ok"]:
+            steps["bind"] = _timed(lambda: _bind(client, target))
+        if steps["bind"] and steps["bind"]["ok"]:
+            steps["enquire_link"] = _timed(lambda: _exchange(client, "enquire_link"))
+            if send is not None:
+                steps["send"] = _timed(lambda: _submit(client, *send))
+            _timed(client.unbind)
+    finally:
+        _timed(client.disconnect)
+    done = [step for step in (steps[name] for name in ("connect", "bind", "enquire_link", "send")) if step]
+    steps["ok"] = all(step["ok"] for step in done)
+    steps["error"] = next((step["error"] for step in done if not step["ok"]), "")
+    return steps
+
+
+def _result(*, error: str = "", warnings: list[str] | None = None) -> Facts:
+    return {
+        "by": f"smpplib {version('smpplib')}", "ok": False, "error": error, "warnings": warnings or [],
+        "connect": None, "bind": None, "enquire_link": None, "send": None,
+    }  # fmt: skip
+
+
+def _warnings(target: Target) -> list[str]:
+    if len(target.password) <= CUT:
+        return []
+    return [f"smpplib sends {CUT} characters of the password, which has more: its word on the bind counts for nothing"]
+
+
+def _timed(step: Any) -> Facts:
+    began = time.monotonic()
+    facts: Facts = {"ok": True, "status": None, "name": None, "error": "", "message_id": None}
+    try:
+        answer = step()
+    except exceptions.PDUError as error:
+        status = error.args[1] if len(error.args) > 1 else None
+        facts |= {"ok": False, "status": status, "error": str(error.args[0])}
+    except Exception as error:  # of a library that raises what it likes: it is the finding
+        words = "no answer in time" if isinstance(error, TimeoutError) else str(error)
+        facts |= {"ok": False, "error": words or type(error).__name__}
+    else:
+        status = getattr(answer, "status", None)
+        facts |= {"ok": not status, "status": status, "message_id": _text(getattr(answer, "message_id", None))}
+    facts["name"] = None if facts["status"] is None else status_name(facts["status"])
+    facts["error"] = facts["error"] or (facts["name"] if facts["status"] else "")
+    return {**facts, "ms": round((time.monotonic() - began) * 1000, 1)}
+
+
+def _text(value: Any) -> str | None:
+    return value.decode("latin-1") if isinstance(value, bytes) else value
+
+
+def _bind(client: _Client, target: Target) -> Any:
+    return client.bind_transmitter(system_id=target.system_id, password=target.password, system_type=target.system_type)
+
+
+def _exchange(client: _Client, command: str, **fields: Any) -> Any:
+    """Send a request and read until its answer; the peer's enquire_link is answered, nothing else is."""
+    request = smpplib.smpp.make_pdu(command, client=client, **fields)
+    client.send_pdu(request)
+    for _ in range(MOST_READ):
+        found = client.read_pdu()
+        if found.command == f"{command}_resp" and found.sequence == request.sequence:
+            return found
+        if found.command == "enquire_link":
+            client._enquire_link_received(found)
+    raise TimeoutError
+
+
+def _submit(client: _Client, to: str, text: str) -> Any:
+    """One short text, in our own alphabets: smpplib's turn some characters into others, and cut pairs."""
+    encoding = gsm.detect(text)
+    if gsm.count_parts(text, encoding) != 1:
+        raise ValueError("the text needs more than one part")
+    sender = addresses.detect_source("GATEWAY")
+    return _exchange(
+        client, "submit_sm", source_addr_ton=sender.ton, source_addr_npi=sender.npi, source_addr=sender.value,
+        dest_addr_ton=1, dest_addr_npi=1, destination_addr=to, short_message=gsm.encode(text, encoding),
+        data_coding=gsm.data_coding(encoding, flash=False), registered_delivery=0,
+    )  # fmt: skip
