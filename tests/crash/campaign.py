@@ -6,8 +6,8 @@ import subprocess
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ from tests.crash.evidence import gather
 from tests.crash.faults import Fault
 from tests.crash.nemesis import OVERLAP, Nemesis, Struck, plan
 from tests.crash.poison import RUNS
-from tests.crash.world import CREDITS, POOR_CREDITS, RATE, World, world
+from tests.crash.world import CREDITS, POOR_CREDITS, RATE, Line, World, world
 
 CALM_SECONDS = 300.0  # for everything under way to end (reliability P1)
 WARM_UP = 3.0
@@ -37,15 +37,22 @@ class Orders:
     overlap: float = OVERLAP
     place: Path | None = None
     calm: float = CALM_SECONDS
+    line: Line = field(default_factory=Line)
 
 
-def run(faults: Mapping[str, Fault], orders: Orders) -> report.Report:
-    """Run it and return its report, which has also been written after each fault."""
+Finale = Callable[[World], list[checker.Figure]]
+
+
+def run(faults: Mapping[str, Fault], orders: Orders, *, finale: Finale = lambda stage: []) -> report.Report:
+    """Run it and return its report, which has also been written after each fault.
+
+    `finale` measures something once the faults are over, while the load goes on.
+    """
     place = orders.place or Path(tempfile.mkdtemp(prefix="gateway-crash-"))
     begun = report.head(seed=orders.seed, shard=orders.shard, rate=orders.rate, kinds=list(faults))
     until = time.monotonic() + orders.minutes * 60 if orders.minutes else float("inf")
     proxied = any(getattr(fault, "proxied", False) for fault in faults.values())
-    with world(place, seed=orders.seed, rate=orders.rate, proxied=proxied) as stage:
+    with world(place, seed=orders.seed, rate=orders.rate, proxied=proxied, line=orders.line) as stage:
         dice = random.Random(f"nemesis {orders.seed} {orders.shard}")
 
         def after_each(struck: list[Struck]) -> None:
@@ -60,6 +67,7 @@ def run(faults: Mapping[str, Fault], orders: Orders) -> report.Report:
         nemesis.run(plan(list(faults), orders.per_kind, dice), until=until)
         _reach(stage, orders.minimum_acknowledged, until)
         lasted = time.monotonic() - began
+        measured = finale(stage)
         stage.load.stop_sending()
         nemesis.settle_debts(orders.calm)
         stage.wait(lambda: stage.load.pending() <= 0, orders.calm, 0.5)
@@ -67,7 +75,8 @@ def run(faults: Mapping[str, Fault], orders: Orders) -> report.Report:
         ours = _own_audit(stage, place)
         load = {**_load(stage), "seconds": round(lasted), "seconds_at_rest": round(nemesis.rested)}
     evidence = gather(place, price=RATE, opening={"crash": CREDITS, "poor": POOR_CREDITS})
-    figures = [figure.as_dict() for figure in [*checker.judge(evidence, rate=orders.rate), *ours]]
+    judged = checker.judge(evidence, rate=orders.rate, window=orders.line.window)
+    figures = [figure.as_dict() for figure in [*judged, *measured, *ours]]
     done = report.finish({**begun, "complete": True}, _faults(nemesis.struck), load=load, figures=figures)
     report.write(done, orders.out)
     return done

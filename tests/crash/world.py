@@ -7,9 +7,9 @@ import sys
 import tempfile
 import time
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -25,7 +25,7 @@ from tests.support.embedded import ROOT, free_port
 RATE = Decimal("0.5500")  # price of a part
 CREDITS = Decimal(1_000_000)
 POOR_CREDITS = Decimal("220.2750")  # 400 parts and half a part
-WINDOW = 100  # of the connector
+WINDOW = 100  # of the connector, where nothing else is asked for
 READY_SECONDS = 120
 POISON = "tests.crash.poison"  # the tasks that kill, raise and never end
 
@@ -33,7 +33,7 @@ POISON = "tests.crash.poison"  # the tasks that kill, raise and never end
 _PROVISION = """
 connectors:
   - {{name: smpp1, kind: smpp, host: 127.0.0.1, port: {carrier}, system_id: gw, password: pw, bind: transceiver,
-     binds: 1, window: {window}, tps: 300, cost: "0.0100"}}
+     binds: 1, window: {window}, tps: 300, cost: "0.0100"{settings}}}
 routing_profiles:
   - {{name: default, default: true, sender: INFO, routes: [{{prefix: "", connectors: [smpp1], rate: "{rate}"}}]}}
 accounts:
@@ -42,6 +42,20 @@ accounts:
   - {{name: poor, billing_mode: rate, credits: "{poor_credits}", routing_profile: default, api_clients: [
       {{username: poor_api, password: generate, api_key: "{poor_key}", rate_limit: 500, dlr_url: "{sink}"}}]}}
 """
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """The connector and its carrier: `settings` are further keys of the connector, `answer_ms` of the carrier."""
+
+    window: int = WINDOW
+    settings: Mapping[str, int] = field(default_factory=dict)
+    answer_ms: str = "5-40"
+
+    @property
+    def keys(self) -> str:
+        """The settings as they stand in the file."""
+        return "".join(f", {name}: {value}" for name, value in self.settings.items())
 
 
 @dataclass(slots=True)
@@ -97,19 +111,22 @@ def _manage(environment: dict[str, str], *arguments: str, timeout: float = 120.0
 
 
 @contextmanager
-def world(place: Path | None = None, *, seed: int, rate: float, proxied: bool = False) -> Iterator[World]:
+def world(
+    place: Path | None = None, *, seed: int, rate: float, proxied: bool = False, line: Line | None = None
+) -> Iterator[World]:
     """A running fleet under load; everything ends with the block, the journals stay in `place`.
 
     `proxied`: the fleet reaches PostgreSQL through a proxy that can cut a COMMIT from its answer.
     """
+    line = line or Line()
     place = place or Path(tempfile.mkdtemp(prefix="gateway-crash-"))
     place.mkdir(parents=True, exist_ok=True)
     with ExitStack() as stack:
         stores = stack.enter_context(private_stores())
-        carrier = Carrier(place, seed)
+        carrier = Carrier(place, seed, answer_ms=line.answer_ms)
         stack.callback(carrier.stop)
         doors, environment = _settings(place, stores, carrier)
-        _provision(place, environment, doors, carrier)
+        _provision(place, environment, doors, carrier, line)
         proxy = stack.enter_context(commit_proxy(stores.postgres.port)) if proxied else None
         if proxy is not None:
             environment |= {"DATABASE_URL": stores.postgres.url_of("gateway", proxy.port)}
@@ -154,13 +171,13 @@ def _settings(place: Path, stores: Stores, carrier: Carrier) -> tuple[Doors, dic
     return Doors(url, secrets.token_urlsafe(24), secrets.token_urlsafe(24), sink), environment
 
 
-def _provision(place: Path, environment: dict[str, str], doors: Doors, carrier: Carrier) -> None:
+def _provision(place: Path, environment: dict[str, str], doors: Doors, carrier: Carrier, line: Line) -> None:
     (place / "var").mkdir(mode=0o700, exist_ok=True)
     file = place / "gateway.yaml"
     file.write_text(
         _PROVISION.format(
-            carrier=carrier.port, window=WINDOW, rate=RATE, credits=CREDITS, poor_credits=POOR_CREDITS,
-            key=doors.key, poor_key=doors.poor_key, sink=f"http://127.0.0.1:{doors.sink_port}/dlr",
+            carrier=carrier.port, window=line.window, settings=line.keys, rate=RATE,
+            credits=CREDITS, poor_credits=POOR_CREDITS, key=doors.key, poor_key=doors.poor_key, sink=f"http://127.0.0.1:{doors.sink_port}/dlr",
         )
     )  # fmt: skip
     _manage(environment, "migrate", "--no-input", "-v", "0")
