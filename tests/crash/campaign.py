@@ -2,6 +2,7 @@
 
 import json
 import random
+import signal
 import subprocess
 import tempfile
 import time
@@ -9,7 +10,8 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from types import FrameType
+from typing import Any, NoReturn
 
 from tests.crash import checker, report
 from tests.crash.evidence import gather
@@ -38,6 +40,16 @@ class Orders:
     place: Path | None = None
     calm: float = CALM_SECONDS
     line: Line = field(default_factory=Line)
+
+
+def end_in_order() -> None:
+    """Fleet and stores end with us, also when a signal ends us."""
+    for sign in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(sign, _end)
+
+
+def _end(sign: int, _frame: FrameType | None) -> NoReturn:
+    raise SystemExit(128 + sign)
 
 
 Finale = Callable[[World], list[checker.Figure]]

@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 
 from tests.crash import report
-from tests.crash.campaign import Orders, run
+from tests.crash.campaign import Orders, end_in_order, run
 from tests.crash.checker import Figure
 from tests.crash.faults import Details, Skipped
 from tests.crash.faults.processes import Cut
@@ -86,6 +86,7 @@ def disconnect(orders: Orders) -> report.Report:
 
 def main(arguments: list[str]) -> int:
     """The exit status: 0 when every promise held."""
+    end_in_order()
     options = _parser().parse_args(arguments)
     orders = Orders(
         seed=options.seed, per_kind=-(-options.times // len(KINDS)), rate=options.rate, out=options.out,
@@ -100,7 +101,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m tests.crash.disconnects", description=__doc__)
     parser.add_argument("--times", type=int, default=200, help="disconnects in all")
     parser.add_argument("--minutes", type=float, default=0.0, help="no new one after so long (0: no limit)")
-    parser.add_argument("--rate", type=float, default=30.0, help="messages a second")
+    parser.add_argument("--rate", type=float, default=20.0, help="messages a second")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--place", type=Path, default=None, help="directory of the journals (default: a new one)")
     parser.add_argument("--out", type=Path, default=Path("docs/reports/disconnects"), help="report without suffix")
