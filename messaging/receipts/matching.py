@@ -15,7 +15,7 @@ from django.db import connection
 from common.ids import floor_at
 from common.sql import dialect, hot
 from messaging.lines import siblings
-from messaging.models import Receipt, Status
+from messaging.models import Attempt, Receipt, Status
 from messaging.receipts.reading import Fact
 
 # The longest validity (7 days) and the 72 h in which a receipt may still come after it.
@@ -24,6 +24,7 @@ LOOK_BACK = timedelta(days=10)
 LOOK_BACK_SCHEDULED = LOOK_BACK + timedelta(days=30)
 PARKED_FOR = timedelta(hours=72)
 BY_ID, BY_ADDRESS = "id", "address"
+BY_ATTEMPT = "attempt"  # by the id of an earlier copy, after which the part was sent again
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +67,7 @@ def match(facts: Sequence[Fact], *, now: datetime) -> dict[UUID, Match]:
     for carrier, group in by_carrier.items():
         recent = now - LOOK_BACK
         found |= _by_id(group, siblings(carrier), since=recent, sent=recent)
+        found |= _by_attempt([fact for fact in group if fact.id not in found], siblings(carrier), since=recent)
         left = [fact for fact in group if fact.id not in found and fact.certain]
         found |= _by_id(left, siblings(carrier), since=now - LOOK_BACK_SCHEDULED, sent=recent)
         left = [fact for fact in left if fact.id not in found]
@@ -114,6 +116,29 @@ def _parts_with(
         for key, part_id, message_id, status in cursor.fetchall():
             known[key].append(_Candidate(sql.uuid(part_id), sql.uuid(message_id), status))
     return _with_addresses(known)
+
+
+def _by_attempt(facts: Sequence[Fact], connector_ids: Sequence[int], *, since: datetime) -> dict[UUID, Match]:
+    """Parts of which the carrier took an earlier copy under this id, before they were sent over another connector."""
+    keys = sorted({key for fact in facts for key in fact.keys})
+    if not keys or not connector_ids:
+        return {}
+    sql = dialect()
+    named, names = sql.any_of("provider_key", keys, "varchar")
+    carried, lines = sql.any_of("connector_id", connector_ids, "bigint")
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"SELECT provider_key, part_id, message_id FROM {Attempt._meta.db_table} "
+            f"WHERE {named} AND provider_key <> '' AND id >= %s AND {carried} ORDER BY id",
+            [*names, sql.value(floor_at(since)), *lines],
+        )
+        known = {key: (sql.uuid(part_id), sql.uuid(message_id)) for key, part_id, message_id in cursor.fetchall()}
+    found = {}
+    for fact in facts:
+        key = next((key for key in fact.keys if key in known), None)
+        if key is not None:
+            found[fact.id] = Match(known[key][0], BY_ATTEMPT, (), known[key][1])
+    return found
 
 
 def _with_addresses(known: dict[str, list[_Candidate]]) -> dict[str, list[_Candidate]]:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
+from connectors.hosts import Place
 from connectors.models import BindMode
 from connectors.snapshot import ConnectorView
 from smpp import stream
@@ -83,18 +84,22 @@ def _jittered(nth: int, most: float) -> float:
     return max(0.2, random.uniform(0, step))  # noqa: S311 - jitter, not a secret
 
 
-async def bind(view: ConnectorView, on_events: Callable[[stream.Connection, list[Event]], None]) -> stream.Connection:
-    """Connect and bind; raises OSError, TimeoutError, SessionError or BindRefused. Nothing stays open on failure.
+async def bind(
+    view: ConnectorView, place: Place, on_events: Callable[[stream.Connection, list[Event]], None]
+) -> stream.Connection:
+    """Connect to one host of the carrier and bind; raises OSError, TimeoutError, SessionError or BindRefused.
 
-    `on_events` gets the connection as well: what comes right behind the carrier's answer comes before we return.
+    Nothing stays open on failure. `on_events` gets the connection as well: what comes right behind the carrier's
+    answer comes before we return.
     """
     tls = _tls(view) if view.use_tls else None
+    host, port = place
     connection = await stream.connect(
-        view.host,
-        view.port,
+        host,
+        port,
         config=_config(view),
         ssl=tls,
-        server_hostname=(view.tls_server_name or view.host) if tls else None,
+        server_hostname=(view.tls_server_name or host) if tls else None,
         timeout=view.connect_timeout,
         limits=stream.StreamLimits(tick_seconds=TICK),
     )

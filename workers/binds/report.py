@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 
 from common.clock import utc_now
 from connectors.models import BindState
+from messaging.rows import database_now
 
 STANDBY = "standby"  # somebody else holds the lease; his report counts
 
@@ -17,6 +18,7 @@ class Report:
 
     state: str = STANDBY
     since: datetime | None = None
+    host: str = ""
     last_error: str = ""
     next_try: float = 0.0  # monotonic seconds
     submitted: int = 0
@@ -32,7 +34,16 @@ class Report:
         self.next_try = time.monotonic() + retry_in if retry_in else 0.0
 
 
-def row(report: Report, *, connector_id: int, bind_no: int, owner: str, window_used: int, rate: float) -> BindState:
+def row(
+    report: Report,
+    *,
+    connector_id: int,
+    bind_no: int,
+    owner: str,
+    window_used: int,
+    rate: float,
+    ceiling: float | None,
+) -> BindState:
     """The report as it is kept."""
     wait, now = report.next_try - time.monotonic(), utc_now()
     return BindState(
@@ -41,10 +52,12 @@ def row(report: Report, *, connector_id: int, bind_no: int, owner: str, window_u
         state=report.state,
         since=report.since,
         owner=owner,
+        host=report.host,
         last_error=report.last_error,
         next_try_at=now + timedelta(seconds=wait) if wait > 0 else None,
         window_used=window_used,
         rate=round(rate, 1),
+        ceiling=None if ceiling is None else round(ceiling, 1),
         submitted=report.submitted,
         last_submit_at=report.last_submit,
         last_receipt_at=report.last_receipt,
@@ -52,16 +65,22 @@ def row(report: Report, *, connector_id: int, bind_no: int, owner: str, window_u
     )
 
 
-_FIELDS = [f.name for f in BindState._meta.concrete_fields if f.name not in ("id", "connector", "bind_no")]
+BOUND = "bound"
+_FIELDS = [f.name for f in BindState._meta.concrete_fields if f.name not in ("id", "connector", "bind_no", "bound_at")]
 
 
 def write(rows: Iterable[BindState]) -> None:
     """Keep the reports; one that only stands by does not overwrite what the owner says."""
     listed = list(rows)
     BindState.objects.bulk_create([row for row in listed if row.state == STANDBY], ignore_conflicts=True)
+    now = database_now()  # failover goes by it (messaging.failover), so all hosts must mean the same by it
+    for row in listed:
+        row.bound_at = now if row.state == BOUND else None
+    _keep([row for row in listed if row.state not in (STANDBY, BOUND)], _FIELDS)
+    _keep([row for row in listed if row.state == BOUND], [*_FIELDS, "bound_at"])
+
+
+def _keep(rows: list[BindState], fields: list[str]) -> None:
     BindState.objects.bulk_create(
-        [row for row in listed if row.state != STANDBY],
-        update_conflicts=True,
-        unique_fields=["connector", "bind_no"],
-        update_fields=_FIELDS,
+        rows, update_conflicts=True, unique_fields=["connector", "bind_no"], update_fields=fields
     )

@@ -85,7 +85,7 @@ class ConnectorRunner:
         return [
             report.row(
                 bind.report, connector_id=self.view.id, bind_no=bind.bind_no, owner=self._owner,
-                window_used=bind.window_used, rate=bind.rate,
+                window_used=bind.window_used, rate=bind.rate, ceiling=self.pace.ceiling,
             )
             for bind in self.binds
         ]  # fmt: skip
@@ -100,5 +100,5 @@ def _without_judges(view: ConnectorView) -> ConnectorView:
     """The settings without what only routing, billing and the life of a message look at."""
     return replace(
         view, cost=Decimal(0), currency="", monthly_limit=0, provider="", channel="", carrier_account="",
-        id_rule="", uncertain_policy={}, max_attempts=0,
+        id_rule="", uncertain_policy={}, max_attempts=0, failover_after=0, receipt_timeout=0,
     )  # fmt: skip
