@@ -51,6 +51,7 @@ class _Candidate:
     recipient: str = ""
     claimed_at: datetime | None = None
     expires_at: datetime | None = None
+    doubted: bool = False  # an earlier copy went out without an answer, and its id is known to nobody
 
 
 def owned(matches: Iterable[Match]) -> dict[UUID, UUID | None]:
@@ -171,7 +172,8 @@ def _best(candidates: Sequence[_Candidate], fact: Fact) -> _Candidate:
 
 def _by_address(facts: Sequence[Fact], connector_ids: Sequence[int], *, now: datetime) -> dict[UUID, Match]:
     """An UNCERTAIN part is settled by a receipt when both addresses agree, the receipt came between the write and
-    the end of validity, and no other part of the carrier account without an id qualifies."""
+    the end of validity, and no other part of the carrier account qualifies of which a copy went out without an id:
+    also none that was sent again since, because the receipt may be its first copy's."""
     if not facts or not connector_ids:
         return {}
     waiting = _parts_without_id(connector_ids, {_digits(a) for f in facts for a in (f.source, f.destination)}, now=now)
@@ -184,23 +186,26 @@ def _by_address(facts: Sequence[Fact], connector_ids: Sequence[int], *, now: dat
 
 
 def _parts_without_id(connector_ids: Sequence[int], recipients: Collection[str], *, now: datetime) -> list[_Candidate]:
-    """Written parts to these numbers whose answer we do not have; SUBMITTING ones only make a match ambiguous."""
+    """Parts to these numbers with a copy whose answer we do not have; all but UNCERTAIN ones only make it ambiguous."""
     sql = dialect()
     carried, lines = sql.any_of("p.connector_id", connector_ids, "bigint")
     numbered, numbers = sql.any_of("m.recipient", sorted(recipients), "varchar")
     low, high = _window(now - LOOK_BACK, now)
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT p.id, m.id, p.status, m.sender, m.recipient, p.claimed_at, p.expires_at FROM messaging_message m "
+            "SELECT p.id, m.id, p.status, m.sender, m.recipient, p.claimed_at, p.expires_at, "
+            "p.possible_duplicate FROM messaging_message m "
             "JOIN messaging_part p ON p.message_id = m.id AND p.id >= %s AND p.id < %s "
             f"WHERE {numbered} AND m.id >= %s AND m.id < %s AND {carried} "
-            "AND p.status IN ('UNCERTAIN', 'SUBMITTING')",
+            "AND (p.status IN ('UNCERTAIN', 'SUBMITTING') OR p.possible_duplicate)",
             [low, high, *numbers, low, high, *lines],
         )
         rows = cursor.fetchall()
     return [
-        _Candidate(sql.uuid(a), sql.uuid(b), status, sender, recipient, sql.moment(claimed), sql.moment(expires))
-        for a, b, status, sender, recipient, claimed, expires in rows
+        _Candidate(
+            sql.uuid(a), sql.uuid(b), status, sender, recipient, sql.moment(claimed), sql.moment(expires), bool(doubted)
+        )
+        for a, b, status, sender, recipient, claimed, expires, doubted in rows
     ]
 
 
@@ -211,11 +216,10 @@ def _window(since: datetime, until: datetime) -> tuple[Any, Any]:
 
 
 def _in_time(part: _Candidate, fact: Fact) -> bool:
-    return (
-        part.claimed_at is not None
-        and fact.received_at >= part.claimed_at
-        and (part.expires_at is None or fact.received_at <= part.expires_at)
-    )
+    if part.expires_at is not None and fact.received_at > part.expires_at:
+        return False
+    # Of a part that was sent again we know only when the later copy was claimed.
+    return part.doubted or (part.claimed_at is not None and fact.received_at >= part.claimed_at)
 
 
 def _addresses_agree(part: _Candidate, fact: Fact) -> bool:
