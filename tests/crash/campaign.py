@@ -14,11 +14,11 @@ from types import FrameType
 from typing import Any, NoReturn
 
 from tests.crash import checker, report
-from tests.crash.evidence import gather
+from tests.crash.evidence import Evidence, gather
 from tests.crash.faults import Fault
 from tests.crash.nemesis import OVERLAP, Nemesis, Struck, plan
 from tests.crash.poison import RUNS
-from tests.crash.world import CREDITS, POOR_CREDITS, RATE, Line, World, world
+from tests.crash.world import CREDITS, POOR_CREDITS, RATE, FleetOf, Line, World, world
 
 CALM_SECONDS = 300.0  # for everything under way to end (reliability P1)
 WARM_UP = 3.0
@@ -55,16 +55,28 @@ def _end(sign: int, _frame: FrameType | None) -> NoReturn:
 Finale = Callable[[World], list[checker.Figure]]
 
 
-def run(faults: Mapping[str, Fault], orders: Orders, *, finale: Finale = lambda stage: []) -> report.Report:
+Sieve = Callable[[Evidence], tuple[Evidence, list[checker.Figure]]]
+
+
+def run(
+    faults: Mapping[str, Fault],
+    orders: Orders,
+    *,
+    finale: Finale = lambda stage: [],
+    sieve: Sieve = lambda evidence: (evidence, []),
+    fleet_of: FleetOf | None = None,
+) -> report.Report:
     """Run it and return its report, which has also been written after each fault.
 
-    `finale` measures something once the faults are over, while the load goes on.
+    `finale` measures something once the faults are over, while the load goes on. `sieve` judges the part of the
+    evidence that is not of our senders, and returns the rest. `fleet_of` makes what runs the product's processes.
     """
     place = orders.place or Path(tempfile.mkdtemp(prefix="gateway-crash-"))
     begun = report.head(seed=orders.seed, shard=orders.shard, rate=orders.rate, kinds=list(faults))
     until = time.monotonic() + orders.minutes * 60 if orders.minutes else float("inf")
     proxied = any(getattr(fault, "proxied", False) for fault in faults.values())
-    with world(place, seed=orders.seed, rate=orders.rate, proxied=proxied, line=orders.line) as stage:
+    staged: dict[str, Any] = {"fleet_of": fleet_of} if fleet_of is not None else {}
+    with world(place, seed=orders.seed, rate=orders.rate, proxied=proxied, line=orders.line, **staged) as stage:
         dice = random.Random(f"nemesis {orders.seed} {orders.shard}")
 
         def after_each(struck: list[Struck]) -> None:
@@ -86,9 +98,9 @@ def run(faults: Mapping[str, Fault], orders: Orders, *, finale: Finale = lambda 
         time.sleep(2)  # the carrier writes its journal every second
         ours = _own_audit(stage, place)
         load = {**_load(stage), "seconds": round(lasted), "seconds_at_rest": round(nemesis.rested)}
-    evidence = gather(place, price=RATE, opening={"crash": CREDITS, "poor": POOR_CREDITS})
+    evidence, beside = sieve(gather(place, price=RATE, opening={"crash": CREDITS, "poor": POOR_CREDITS}))
     judged = checker.judge(evidence, rate=orders.rate, window=orders.line.window)
-    figures = [figure.as_dict() for figure in [*judged, *measured, *ours]]
+    figures = [figure.as_dict() for figure in [*judged, *beside, *measured, *ours]]
     done = report.finish({**begun, "complete": True}, _faults(nemesis.struck), load=load, figures=figures)
     report.write(done, orders.out)
     return done

@@ -16,11 +16,11 @@ from tests.support.waiting import wait_until
 class Carrier:
     """`manage.py simulate_smsc`; answers after 5 to 40 ms by default, receipts after 50 to 300 ms more."""
 
-    def __init__(self, place: Path, seed: int, *, answer_ms: str = "5-40") -> None:
+    def __init__(self, place: Path, seed: int, *, host: str = "127.0.0.1", answer_ms: str = "5-40") -> None:
         self.journal = place / "carrier.jsonl"
         self.port, self._control = free_port(), free_port()
         command = [
-            sys.executable, "manage.py", "simulate_smsc", "--host", "127.0.0.1", "--port", str(self.port),
+            sys.executable, "manage.py", "simulate_smsc", "--host", host, "--port", str(self.port),
             "--control-port", str(self._control), "--answer-ms", answer_ms, "--delay-ms", "50-300",
             "--seed", str(seed), "--journal", str(self.journal),
         ]  # fmt: skip
