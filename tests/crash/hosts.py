@@ -119,24 +119,29 @@ class Fault:
         self.name, self._begin, self._end, self._seconds = name, begin, end, seconds
 
     def strike(self, world: World, rng: random.Random) -> Details:
-        """`lease`, `takeover`: seconds until others hold its binds, and until a message sent afterwards was told."""
+        """Seconds until others have its leases (`lease`), are bound (`takeover`), and what was sent since is `told`."""
         site: Site = world.fleet
         host = site.hosts.get(_owner(world, "smpp1"))
         if host is None:
             raise Skipped("nobody holds the bind now")
         held = [name for name in ("smpp1", "smpp2") if _owner(world, name) == host.name]
-        began = time.monotonic()
+        binds, began = world.carrier.counters()["binds"], time.monotonic()
         self._begin(host)
         try:
-            world.wait(lambda: all(_owner(world, name) not in ("", host.name) for name in held), self._seconds, 0.05)
+            world.wait(lambda: all(_owner(world, name) not in ("", host.name) for name in held), self._seconds, 0.2)
             leases = time.monotonic() - began
-            world.wait(lambda: world.load.first_told_after(began), self._seconds, 0.1)
+            bound = world.wait(
+                lambda: world.carrier.counters()["binds"] >= binds + len(held),
+                self._seconds - (time.monotonic() - began), 0.05,
+            )  # fmt: skip
+            takeover = round(time.monotonic() - began, 1) if bound else None
+            world.wait(lambda: world.load.first_told_after(began), self._seconds - (time.monotonic() - began), 0.1)
             told = world.load.first_told_after(began)
             time.sleep(max(0.0, self._seconds - (time.monotonic() - began)))
         finally:
             self._end(site, host)
-        takeover = None if told is None else round(told - began, 1)
-        return {"host": host.name, "held": held, "lease": round(leases, 1), "takeover": takeover}
+        heard = None if told is None else round(told - began, 1)
+        return {"host": host.name, "held": held, "lease": round(leases, 1), "takeover": takeover, "told": heard}
 
     def settled(self, world: World) -> bool:
         return bool(world.fleet.alive())

@@ -51,10 +51,9 @@ class ConnectorRunner:
         """Whether hints are of use here; else they belong to whoever holds the binds."""
         return any(bind.ready_to_send for bind in self.binds)
 
-    @property
-    def wants_hints(self) -> bool:
-        """Not more than two windows of ids are held in memory."""
-        return self.ready_to_send and self.lanes.waiting < 2 * self.view.window * self.view.binds
+    def wants_hints(self, lane: Lane) -> bool:
+        """Not more than two windows of ids of a lane are held in memory; a backlog of bulk keeps no otp out."""
+        return self.ready_to_send and self.lanes.buffers[lane].waiting < 2 * self.view.window * self.view.binds
 
     def hint(self, lane: Lane, ids: Iterable[UUID], settle: Settle) -> None:
         """Ids of parts that are queued for this connector."""
