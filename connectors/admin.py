@@ -55,8 +55,9 @@ class ConnectorAdmin(GatewayAdmin):
     actions = ("start", "stop", "restart", "drain", "switch_on", "switch_off")
     fieldsets = (
         (None, {"fields": ("name", "kind", "channel", "provider", "active", "desired", "carrier_account")}),
-        ("Line", {"fields": ("host", "port", "system_id", "password", "system_type", "address_range")}),
+        ("Line", {"fields": ("host", "port", "more_hosts", "system_id", "password", "system_type", "address_range")}),
         ("Binds", {"fields": ("bind_mode", "binds", "window", "tps", "interface_version")}),
+        ("Failover", {"fields": (("failover_after", "receipt_timeout"),)}),
         ("TLS", {"fields": ("use_tls", "tls_verify", "tls_server_name", "tls_ca", "tls_certificate", "tls_key")}),
         (
             "Messages",
@@ -181,6 +182,7 @@ class BindStateAdmin(ReadOnlyAdmin):
         "bind_no",
         "state",
         "since",
+        "host",
         "window_used",
         "rate",
         "ceiling",

@@ -1,5 +1,6 @@
 """Who carries: the lines that we buy from providers, their leases and live state."""
 
+from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
 from django.db import models
 
@@ -7,6 +8,7 @@ from common.money import MoneyField
 from common.queues import Lane
 from common.secrets import EncryptedTextField
 from common.site import Versioned
+from connectors.hosts import check_place
 
 TOPIC = "connectors"
 
@@ -64,6 +66,17 @@ def default_uncertain_policy() -> dict[str, str]:
     return {Lane.OTP: "resend", Lane.TRANSACTIONAL: "resend", Lane.BULK: "hold"}
 
 
+def check_hosts(places: list[str]) -> None:
+    """Raises ValidationError for what is no list of `host` or `host:port`."""
+    if not isinstance(places, list):
+        raise ValidationError("A list of hosts, each with or without a port.")
+    for place in places:
+        try:
+            check_place(place)
+        except ValueError as error:
+            raise ValidationError(str(error)) from error
+
+
 class Connector(Versioned):
     """A line to a provider; the queue `submit_<name>` is named after it."""
 
@@ -89,6 +102,13 @@ class Connector(Versioned):
     # -- the line
     host = models.CharField(max_length=255)
     port = models.PositiveIntegerField(default=2775, validators=[MinValueValidator(1), MaxValueValidator(65535)])
+    more_hosts = models.JSONField(
+        default=list,
+        db_default=[],
+        blank=True,
+        validators=[check_hosts],
+        help_text='Further hosts of the same carrier, ["host", "host:port"]: each bind begins at one of them.',
+    )
     use_tls = models.BooleanField(default=False)
     tls_verify = models.BooleanField(default=True)
     tls_server_name = models.CharField(max_length=255, blank=True)
@@ -127,6 +147,17 @@ class Connector(Versioned):
     uncertain_policy = models.JSONField(default=default_uncertain_policy, blank=True)
     default_validity = models.PositiveIntegerField(default=86_400, help_text="Seconds; 0: the carrier's own.")
     max_attempts = models.PositiveSmallIntegerField(default=3, help_text="Counted tries on this connector")
+    # -- failover to the next connector of the route, seconds; 0: never
+    failover_after = models.PositiveIntegerField(
+        default=0,
+        db_default=0,
+        help_text="Without a bind for so long, its waiting messages go to the route's next connector.",
+    )
+    receipt_timeout = models.PositiveIntegerField(
+        default=0,
+        db_default=0,
+        help_text="Without a receipt for so long, a message is sent once more, over the next connector.",
+    )
     # -- timers, seconds (spec/smpp.md 5.1)
     connect_timeout = models.PositiveSmallIntegerField(default=10)
     bind_timeout = models.PositiveSmallIntegerField(default=30)
@@ -187,6 +218,10 @@ class BindState(models.Model):
     generation = models.PositiveIntegerField(default=0, db_default=0, help_text="Of the settings that it runs with")
     since = models.DateTimeField(null=True)
     owner = models.CharField(max_length=80, blank=True)
+    host = models.CharField(
+        max_length=262, blank=True, default="", db_default="", help_text="host:port of the present or the last try"
+    )
+    bound_at = models.DateTimeField(null=True, help_text="When it was last seen bound")
     last_error = models.CharField(max_length=300, blank=True)
     bind_status = models.PositiveIntegerField(null=True, help_text="command_status of the last answer to a bind")
     next_try_at = models.DateTimeField(null=True)

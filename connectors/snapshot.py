@@ -1,6 +1,6 @@
 """The connectors in memory: what routing and the bind worker read, at most a second behind the database."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from decimal import Decimal
 from types import MappingProxyType
@@ -11,6 +11,7 @@ from django.db.models.functions import Cast
 
 from common import secrets
 from common.site import Snapshot
+from connectors.hosts import Place, places
 from connectors.models import TOPIC, Connector, Desired
 
 
@@ -32,6 +33,7 @@ class ConnectorView:
     generation: int
     host: str
     port: int
+    more_hosts: Sequence[str]
     use_tls: bool
     tls_verify: bool
     tls_server_name: str
@@ -59,6 +61,8 @@ class ConnectorView:
     uncertain_policy: Mapping[str, str]
     default_validity: int
     max_attempts: int
+    failover_after: int
+    receipt_timeout: int
     connect_timeout: int
     bind_timeout: int
     enquire_link_interval: int
@@ -82,6 +86,11 @@ class ConnectorView:
     def tls_key(self) -> str:
         """PEM of our private key; raises ImproperlyConfigured when no key opens it."""
         return secrets.decrypt(self.tls_key_token)
+
+    @property
+    def places(self) -> tuple[Place, ...]:
+        """Every host and port of the carrier, the first one first."""
+        return places(self.host, self.port, self.more_hosts)
 
     @property
     def wanted(self) -> bool:

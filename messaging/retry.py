@@ -84,6 +84,16 @@ def uncertain_policy(policies: Mapping[str, str], lane: str) -> str:
     return policies.get(str(lane)) or (HOLD if lane == Lane.BULK else RESEND)
 
 
+def receipt_due(policies: Mapping[str, str], lane: str, *, timeout: int, now: datetime) -> datetime | None:
+    """Until when the receipt of a part that was taken now is waited for before it goes over another connector too.
+
+    `timeout` in seconds, 0 for none. What may not be sent twice (HOLD) waits for ever.
+    """
+    if not timeout or uncertain_policy(policies, lane) != RESEND:
+        return None
+    return now + timedelta(seconds=timeout)
+
+
 def uncertain_until(policies: Mapping[str, str], lane: str, *, expires_at: datetime | None, now: datetime) -> datetime:
     """Until when an uncertain part waits for a late answer or receipt."""
     if uncertain_policy(policies, lane) == RESEND:

@@ -12,10 +12,11 @@ from common.sql import dialect, hot
 from messaging.models import Status
 
 # Who may come before. SUBMITTED also follows QUEUED and SCHEDULED, but only for a part whose first copy was
-# written without an answer (possible_duplicate): a late answer is a fact, so a pending resend is called off.
+# written without an answer (possible_duplicate): a late answer is a fact, so a pending resend is called off. QUEUED
+# follows SUBMITTED when no receipt came in time (messaging.failover).
 PREDECESSORS: Mapping[Status, frozenset[Status]] = {
     Status.SCHEDULED: frozenset({Status.SUBMITTING, Status.UNCERTAIN}),
-    Status.QUEUED: frozenset({Status.SCHEDULED, Status.SUBMITTING, Status.UNCERTAIN}),
+    Status.QUEUED: frozenset({Status.SCHEDULED, Status.SUBMITTING, Status.UNCERTAIN, Status.SUBMITTED}),
     Status.SUBMITTING: frozenset({Status.QUEUED}),
     Status.UNCERTAIN: frozenset({Status.SUBMITTING}),
     Status.SUBMITTED: frozenset({Status.SUBMITTING, Status.UNCERTAIN, Status.QUEUED, Status.SCHEDULED}),

@@ -10,7 +10,7 @@ from django.db.models import Q
 
 from common.ids import floor_at, new_id
 from common.transactions import retried
-from messaging import draining, finals, retry, rows, status, traffic
+from messaging import draining, finals, first_copy, retry, rows, status, traffic
 from messaging.announcing import announce
 from messaging.claims import UNCLAIMED
 from messaging.finals import Ended
@@ -109,7 +109,7 @@ def _overdue(now: datetime) -> list[UUID]:
 def _resolve(parts: dict[UUID, PartRow], messages: dict[UUID, MessageRow], now: datetime) -> int:
     doubtful = [part for part in parts.values() if part.status == Status.UNCERTAIN]
     again = [part for part in doubtful if _may_resend(part, now)]
-    over = [part for part in doubtful if not _may_resend(part, now)]
+    over = _without_first_copy([part for part in doubtful if not _may_resend(part, now)])
     resent = _resend(again, now)
     ended = _end(over, Status.UNKNOWN, now)
     finals.finish(ended, messages, now=now)
@@ -185,11 +185,18 @@ def _silent(now: datetime) -> list[UUID]:
 
 def _ending(to: Status, only_from: frozenset[Status]) -> _Worker:
     def work(parts: dict[UUID, PartRow], messages: dict[UUID, MessageRow], now: datetime) -> int:
-        ended = _end([part for part in parts.values() if part.status in only_from], to, now)
+        over = [part for part in parts.values() if part.status in only_from]
+        ended = _end(_without_first_copy(over), to, now)
         finals.finish(ended, messages, now=now)
-        return len(ended)
+        return len(over)
 
     return work
+
+
+def _without_first_copy(parts: Sequence[PartRow]) -> list[PartRow]:
+    """Those that end; a part of which a carrier took another copy waits for that one's receipt."""
+    returned = first_copy.return_to([part for part in parts if first_copy.could_return(part)])
+    return [part for part in parts if part.id not in returned]
 
 
 def _end(parts: Sequence[PartRow], to: Status, now: datetime) -> list[Ended]:

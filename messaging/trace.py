@@ -12,8 +12,10 @@ from common.ids import derive, floor_at
 from messaging import status
 from messaging.deliveries import MASK, timestamp
 from messaging.lines import line_name
-from messaging.models import Attempt, Delivery, DeliveryAttempt, Message, MessageEvent, Part, Receipt
+from messaging.models import Attempt, Delivery, DeliveryAttempt, Message, MessageEvent, Part, Receipt, Status
 from smpp.statuses import status_name
+
+_NOT_TAKEN = frozenset({Status.SCHEDULED, Status.QUEUED, Status.SUBMITTING, Status.UNCERTAIN})
 
 Entry = dict[str, Any]
 
@@ -115,7 +117,7 @@ class _Teller:
             line = self._line(part.connector_id)
             if part.claimed_at is not None:
                 yield _entry(part.claimed_at, "claimed", part.seq, connector=line)
-            if part.submitted_at is not None:
+            if part.submitted_at is not None and part.status not in _NOT_TAKEN:  # else an attempt tells of it
                 entry = _entry(part.submitted_at, "submitted", part.seq, connector=line)
                 if not self._masked:
                     entry["provider_id"] = part.provider_id

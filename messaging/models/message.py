@@ -104,6 +104,7 @@ class Part(models.Model):
     claimed_at = models.DateTimeField(null=True)
     send_at = models.DateTimeField(null=True)
     expires_at = models.DateTimeField(null=True)
+    # UNCERTAIN: until when an answer is waited for; SUBMITTED: until when a receipt is, where the line has a limit.
     uncertain_until = models.DateTimeField(null=True)
     submitted_at = models.DateTimeField(null=True)
     done_at = models.DateTimeField(null=True)
@@ -123,6 +124,11 @@ class Part(models.Model):
             models.Index(fields=["provider_key"], condition=~Q(provider_key=""), name="part_provider_key"),
             models.Index(fields=["expires_at"], condition=Q(status__in=["SCHEDULED", "QUEUED"]), name="part_expiry"),
             models.Index(fields=["expires_at"], condition=Q(status="SUBMITTED"), name="part_silent"),
+            models.Index(
+                fields=["uncertain_until"],
+                condition=Q(status="SUBMITTED", uncertain_until__isnull=False),
+                name="part_receipt_due",
+            ),
         ]
 
     def __str__(self) -> str:
@@ -143,10 +149,16 @@ class Attempt(models.Model):
     outcome = models.CharField(max_length=12)  # errors.SendKind
     command_status = models.BigIntegerField(null=True)
     error = models.CharField(max_length=200, blank=True)
+    # Of a try that the carrier took and another one followed, because no receipt came in time.
+    provider_id = models.CharField(max_length=65, blank=True, default="", db_default="")
+    provider_key = models.CharField(max_length=65, blank=True, default="", db_default="")
 
     class Meta:
         verbose_name = "failed attempt"
         verbose_name_plural = "failed attempts"
+        indexes = [
+            models.Index(fields=["provider_key"], condition=~Q(provider_key=""), name="attempt_provider_key"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.part_id} #{self.number} {self.outcome}"

@@ -9,7 +9,7 @@ from uuid import UUID
 
 from common.errors import SendKind
 from connectors.snapshot import ConnectorView
-from messaging import retry
+from messaging import first_copy, retry
 from messaging.lines import usable
 from messaging.models import Status
 from messaging.receipts.keys import bounded
@@ -46,6 +46,7 @@ class Fate(StrEnum):
     REJECTED = "rejected"
     FAILED = "failed"
     UNCERTAIN = "uncertain"
+    FIRST_COPY = "first_copy"  # it failed for good, but a carrier took another copy of it before
     NAMED = "named"  # UNKNOWN already: only the provider's id is news, so that a late receipt finds the part
     KNOWN = "known"  # the same answer again
     LATE = "late"  # somebody has settled or claimed the row meanwhile: kept as an event
@@ -123,6 +124,8 @@ def _failure(part: PartRow, result: SubmitResult, around: Surroundings) -> Step:
     fate = Fate(decision.next.value)
     if fate is Fate.UNCERTAIN and part.status == Status.UNCERTAIN:
         fate = Fate.LATE
+    if fate in (Fate.REJECTED, Fate.FAILED) and first_copy.has_one(part):
+        fate = Fate.FIRST_COPY
     return Step(
         part,
         result,

@@ -10,7 +10,7 @@ from django.db.models import Count
 
 from common.ids import floor_at, moment, new_id
 from common.sql import dialect
-from messaging import retry, status
+from messaging import first_copy, retry, status
 from messaging.announcing import announce
 from messaging.finals import Ended
 from messaging.models import Attempt, Part, Status
@@ -38,12 +38,13 @@ def write(steps: _Fates, keys: Mapping[UUID, str], around: Surroundings) -> Sett
         settled.ended += _end(steps.get(fate, ()), to, around)
     failed = [step for fate in _FAILED for step in steps.get(fate, ()) if fate is not Fate.LATER or step.result.counted]
     keep_attempts([_attempt(step) for step in failed])
+    first_copy.return_to([step.part for step in steps.get(Fate.FIRST_COPY, ())])
     settled.events += [_late(step) for step in (*steps.get(Fate.LATE, ()), *steps.get(Fate.NAMED, ()))]
     announce(again)
     return settled
 
 
-_FAILED = (Fate.LATER, Fate.HOP, Fate.REJECTED, Fate.FAILED)
+_FAILED = (Fate.LATER, Fate.HOP, Fate.REJECTED, Fate.FAILED, Fate.FIRST_COPY)
 # An answer that comes while the resend waits in line is taken as well (status.PREDECESSORS).
 _ANSWERED = (
     ("connector_id", "bigint"),
@@ -57,11 +58,13 @@ _ANSWERED = (
 
 def _submitted(steps: Sequence[Step], keys: Mapping[UUID, str], around: Surroundings) -> None:
     changes: dict[UUID, Sequence[Any]] = {}
+    policies, timeout = around.connector.uncertain_policy, around.connector.receipt_timeout
     for step in steps:
         part, result = step.part, step.result
+        due = retry.receipt_due(policies, part.lane, timeout=timeout, now=around.now)
         part.provider_id, part.provider_key = bounded(result.provider_id), keys[part.id]
         part.submitted_at, part.status, part.connector_id = result.at, Status.SUBMITTED, around.connector.id
-        changes[part.id] = (part.connector_id, result.at, part.provider_id, part.provider_key, None, None)
+        changes[part.id] = (part.connector_id, result.at, part.provider_id, part.provider_key, due, None)
     status.move(Status.SUBMITTED, changes, columns=_ANSWERED)
 
 

@@ -15,7 +15,7 @@ from django.db import connection
 from common.ids import floor_at
 from common.sql import dialect, hot
 from messaging.lines import siblings
-from messaging.models import Receipt, Status
+from messaging.models import Attempt, Receipt, Status
 from messaging.receipts.reading import Fact
 
 # The longest validity (7 days) and the 72 h in which a receipt may still come after it.
@@ -24,6 +24,7 @@ LOOK_BACK = timedelta(days=10)
 LOOK_BACK_SCHEDULED = LOOK_BACK + timedelta(days=30)
 PARKED_FOR = timedelta(hours=72)
 BY_ID, BY_ADDRESS = "id", "address"
+BY_ATTEMPT = "attempt"  # by the id of an earlier copy, after which the part was sent again
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +51,7 @@ class _Candidate:
     recipient: str = ""
     claimed_at: datetime | None = None
     expires_at: datetime | None = None
+    doubted: bool = False  # an earlier copy went out without an answer, and its id is known to nobody
 
 
 def owned(matches: Iterable[Match]) -> dict[UUID, UUID | None]:
@@ -66,6 +68,7 @@ def match(facts: Sequence[Fact], *, now: datetime) -> dict[UUID, Match]:
     for carrier, group in by_carrier.items():
         recent = now - LOOK_BACK
         found |= _by_id(group, siblings(carrier), since=recent, sent=recent)
+        found |= _by_attempt([fact for fact in group if fact.id not in found], siblings(carrier), since=recent)
         left = [fact for fact in group if fact.id not in found and fact.certain]
         found |= _by_id(left, siblings(carrier), since=now - LOOK_BACK_SCHEDULED, sent=recent)
         left = [fact for fact in left if fact.id not in found]
@@ -116,6 +119,29 @@ def _parts_with(
     return _with_addresses(known)
 
 
+def _by_attempt(facts: Sequence[Fact], connector_ids: Sequence[int], *, since: datetime) -> dict[UUID, Match]:
+    """Parts of which the carrier took an earlier copy under this id, before they were sent over another connector."""
+    keys = sorted({key for fact in facts for key in fact.keys})
+    if not keys or not connector_ids:
+        return {}
+    sql = dialect()
+    named, names = sql.any_of("provider_key", keys, "varchar")
+    carried, lines = sql.any_of("connector_id", connector_ids, "bigint")
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"SELECT provider_key, part_id, message_id FROM {Attempt._meta.db_table} "
+            f"WHERE {named} AND provider_key <> '' AND id >= %s AND {carried} ORDER BY id",
+            [*names, sql.value(floor_at(since)), *lines],
+        )
+        known = {key: (sql.uuid(part_id), sql.uuid(message_id)) for key, part_id, message_id in cursor.fetchall()}
+    found = {}
+    for fact in facts:
+        key = next((key for key in fact.keys if key in known), None)
+        if key is not None:
+            found[fact.id] = Match(known[key][0], BY_ATTEMPT, (), known[key][1])
+    return found
+
+
 def _with_addresses(known: dict[str, list[_Candidate]]) -> dict[str, list[_Candidate]]:
     """Where a provider used an id twice the addresses decide; else nobody looks at them."""
     doubtful = {part.message_id for parts in known.values() if len(parts) > 1 for part in parts}
@@ -146,7 +172,8 @@ def _best(candidates: Sequence[_Candidate], fact: Fact) -> _Candidate:
 
 def _by_address(facts: Sequence[Fact], connector_ids: Sequence[int], *, now: datetime) -> dict[UUID, Match]:
     """An UNCERTAIN part is settled by a receipt when both addresses agree, the receipt came between the write and
-    the end of validity, and no other part of the carrier account without an id qualifies."""
+    the end of validity, and no other part of the carrier account qualifies of which a copy went out without an id:
+    also none that was sent again since, because the receipt may be its first copy's."""
     if not facts or not connector_ids:
         return {}
     waiting = _parts_without_id(connector_ids, {_digits(a) for f in facts for a in (f.source, f.destination)}, now=now)
@@ -159,23 +186,26 @@ def _by_address(facts: Sequence[Fact], connector_ids: Sequence[int], *, now: dat
 
 
 def _parts_without_id(connector_ids: Sequence[int], recipients: Collection[str], *, now: datetime) -> list[_Candidate]:
-    """Written parts to these numbers whose answer we do not have; SUBMITTING ones only make a match ambiguous."""
+    """Parts to these numbers with a copy whose answer we do not have; all but UNCERTAIN ones only make it ambiguous."""
     sql = dialect()
     carried, lines = sql.any_of("p.connector_id", connector_ids, "bigint")
     numbered, numbers = sql.any_of("m.recipient", sorted(recipients), "varchar")
     low, high = _window(now - LOOK_BACK, now)
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT p.id, m.id, p.status, m.sender, m.recipient, p.claimed_at, p.expires_at FROM messaging_message m "
+            "SELECT p.id, m.id, p.status, m.sender, m.recipient, p.claimed_at, p.expires_at, "
+            "p.possible_duplicate FROM messaging_message m "
             "JOIN messaging_part p ON p.message_id = m.id AND p.id >= %s AND p.id < %s "
             f"WHERE {numbered} AND m.id >= %s AND m.id < %s AND {carried} "
-            "AND p.status IN ('UNCERTAIN', 'SUBMITTING')",
+            "AND (p.status IN ('UNCERTAIN', 'SUBMITTING') OR p.possible_duplicate)",
             [low, high, *numbers, low, high, *lines],
         )
         rows = cursor.fetchall()
     return [
-        _Candidate(sql.uuid(a), sql.uuid(b), status, sender, recipient, sql.moment(claimed), sql.moment(expires))
-        for a, b, status, sender, recipient, claimed, expires in rows
+        _Candidate(
+            sql.uuid(a), sql.uuid(b), status, sender, recipient, sql.moment(claimed), sql.moment(expires), bool(doubted)
+        )
+        for a, b, status, sender, recipient, claimed, expires, doubted in rows
     ]
 
 
@@ -186,11 +216,10 @@ def _window(since: datetime, until: datetime) -> tuple[Any, Any]:
 
 
 def _in_time(part: _Candidate, fact: Fact) -> bool:
-    return (
-        part.claimed_at is not None
-        and fact.received_at >= part.claimed_at
-        and (part.expires_at is None or fact.received_at <= part.expires_at)
-    )
+    if part.expires_at is not None and fact.received_at > part.expires_at:
+        return False
+    # Of a part that was sent again we know only when the later copy was claimed.
+    return part.doubted or (part.claimed_at is not None and fact.received_at >= part.claimed_at)
 
 
 def _addresses_agree(part: _Candidate, fact: Fact) -> bool:

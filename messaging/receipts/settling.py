@@ -2,6 +2,9 @@
 
 The first final receipt settles a part; the same again is a duplicate, another one a conflict that is kept as an
 event. ENROUTE, ACCEPTED and UNKNOWN settle nothing. After UNKNOWN a late receipt settles once.
+
+Of a part that was sent again because no receipt came, the earlier copy's receipt settles it when it says DELIVERED;
+when it says that this copy failed, the later copy decides.
 """
 
 from collections import defaultdict
@@ -16,12 +19,12 @@ from django.db import connection
 
 from accounts.snapshot import accounts
 from common.sql import dialect
-from messaging import deliveries, status
+from messaging import deliveries, first_copy, status
 from messaging.deliveries import Told
 from messaging.finals import Ended
 from messaging.models import Receipt, ReceiptSeen, Status
 from messaging.receipts.keys import bounded
-from messaging.receipts.matching import BY_ADDRESS, PARKED_FOR, Match
+from messaging.receipts.matching import BY_ADDRESS, BY_ATTEMPT, PARKED_FOR, Match
 from messaging.receipts.reading import Fact
 from messaging.rows import Event, MessageRow, PartRow
 
@@ -57,15 +60,21 @@ class Settled:
         return Settled(self.ended + later.ended, self.events + later.events, self.underway + later.underway)
 
 
-def judge(fact: Fact, part: PartRow | None) -> Verdict:
-    """Pure: by the state of the part and what the receipt says."""
+def judge(fact: Fact, part: PartRow | None, found: Match | None = None) -> Verdict:
+    """Pure: by the state of the part and what the receipt says; `found` tells of which copy."""
     if part is None or part.status in _NOT_SENT:
         return Verdict.UNMATCHED
     if fact.status not in status.RECEIPT_FINALS:
         return Verdict.NOTED
+    if found is not None and found.by == BY_ATTEMPT and _later_copy_decides(fact, part):
+        return Verdict.NOTED
     if status.may(part.status, fact.status):
         return Verdict.SETTLES
     return Verdict.REPEATS if part.status == fact.status else Verdict.CONFLICTS
+
+
+def _later_copy_decides(fact: Fact, part: PartRow) -> bool:
+    return fact.status != Status.DELIVERED and part.status == Status.SUBMITTED
 
 
 def settle(
@@ -84,14 +93,15 @@ def settle(
     """
     result = Settled()
     _supply_ids(facts, matches, parts)
+    _call_back(facts, matches, parts)
     verdicts = []
     moves: dict[str, dict[UUID, tuple[Any, ...]]] = defaultdict(dict)
     for fact in facts:
         found = matches.get(fact.id)
         part = parts.get(found.part_id) if found else None
-        verdicts.append((fact, part, judge(fact, part)))
+        verdicts.append((fact, part, judge(fact, part, found)))
         for sent in (parts[key] for key in found.part_ids if key in parts) if found else ():
-            if judge(fact, sent) is Verdict.SETTLES:
+            if judge(fact, sent, found) is Verdict.SETTLES:
                 result.ended.append(_ended(fact, sent))
                 moves[sent.status][sent.id] = (sent.done_at, sent.error_code, found.by if found else "")
     for to in sorted(moves):
@@ -133,6 +143,13 @@ def _supply_ids(facts: Iterable[Fact], matches: Mapping[UUID, Match], parts: Map
         ("uncertain_until", "timestamptz"),
     )
     status.move(Status.SUBMITTED, changes, columns=columns, only_from=frozenset({Status.UNCERTAIN}))
+
+
+def _call_back(facts: Iterable[Fact], matches: Mapping[UUID, Match], parts: Mapping[UUID, PartRow]) -> None:
+    """An earlier copy was delivered while the later one waits for its turn: that one is not sent any more."""
+    known = [(fact, matches[fact.id]) for fact in facts if fact.id in matches and fact.status == Status.DELIVERED]
+    owners = {found.part_id for _, found in known if found.by == BY_ATTEMPT}
+    first_copy.return_to([parts[key] for key in sorted(owners & parts.keys()) if first_copy.could_return(parts[key])])
 
 
 def _repeated(facts: Sequence[Fact], now: datetime) -> set[UUID]:

@@ -2,6 +2,7 @@
 
 import asyncio
 import socket
+import struct
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, cast
@@ -12,6 +13,7 @@ from smpp.pdu import Pdu
 from smpp.session import Role, Session, SessionConfig
 
 OnEvents = Callable[[list[Event]], None]
+_RESET = struct.pack("ii", 1, 0)  # linger on, for no time: close sends RST and forgets what is unsent
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,6 +137,13 @@ class Connection(asyncio.Protocol):
         self._deliver(self.session.close(reason))
         if self._transport is not None:
             self._transport.abort()
+
+    def reset(self, reason: CloseReason = CloseReason.LOCAL) -> None:
+        """Abort, and have the kernel forget as well what the peer has not taken: nothing of ours arrives any more."""
+        raw = self._transport.get_extra_info("socket") if self._transport is not None else None
+        if raw is not None and not self._transport.is_closing():  # type: ignore[union-attr]
+            raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
+        self.abort(reason)
 
     async def wait_closed(self) -> Closed:
         """Wait until the session has ended and return its last event."""

@@ -3,14 +3,11 @@
 import argparse
 import json
 import random
-import signal
 import sys
 from pathlib import Path
-from types import FrameType
-from typing import NoReturn
 
 from tests.crash import report
-from tests.crash.campaign import Orders, run
+from tests.crash.campaign import Orders, end_in_order, run
 from tests.crash.faults.catalogue import catalogue, chosen
 from tests.crash.nemesis import OVERLAP
 
@@ -22,8 +19,7 @@ def main(arguments: list[str]) -> int:
     if arguments[:1] == ["list"]:
         print("\n".join(f"{name}\t{fault.family}" for name, fault in catalogue().items()))
         return 0
-    for sign in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(sign, _end)
+    end_in_order()
     options = _parser().parse_args(arguments[1:] if arguments[:1] == ["run"] else arguments)
     number, of = (int(part) for part in options.shard.split("/"))
     faults = dict(list(chosen(options.kinds).items())[number - 1 :: of])
@@ -36,11 +32,6 @@ def main(arguments: list[str]) -> int:
         ),
     )  # fmt: skip
     return _say(done)
-
-
-def _end(sign: int, _frame: FrameType | None) -> NoReturn:
-    """Fleet and stores end with us."""
-    raise SystemExit(128 + sign)
 
 
 def merge(out: Path, files: list[Path]) -> int:

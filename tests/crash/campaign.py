@@ -2,21 +2,23 @@
 
 import json
 import random
+import signal
 import subprocess
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from types import FrameType
+from typing import Any, NoReturn
 
 from tests.crash import checker, report
-from tests.crash.evidence import gather
+from tests.crash.evidence import Evidence, gather
 from tests.crash.faults import Fault
 from tests.crash.nemesis import OVERLAP, Nemesis, Struck, plan
 from tests.crash.poison import RUNS
-from tests.crash.world import CREDITS, POOR_CREDITS, RATE, World, world
+from tests.crash.world import CREDITS, POOR_CREDITS, RATE, FleetOf, Line, World, world
 
 CALM_SECONDS = 300.0  # for everything under way to end (reliability P1)
 WARM_UP = 3.0
@@ -37,15 +39,44 @@ class Orders:
     overlap: float = OVERLAP
     place: Path | None = None
     calm: float = CALM_SECONDS
+    line: Line = field(default_factory=Line)
 
 
-def run(faults: Mapping[str, Fault], orders: Orders) -> report.Report:
-    """Run it and return its report, which has also been written after each fault."""
+def end_in_order() -> None:
+    """Fleet and stores end with us, also when a signal ends us."""
+    for sign in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(sign, _end)
+
+
+def _end(sign: int, _frame: FrameType | None) -> NoReturn:
+    raise SystemExit(128 + sign)
+
+
+Finale = Callable[[World], list[checker.Figure]]
+
+
+Sieve = Callable[[Evidence], tuple[Evidence, list[checker.Figure]]]
+
+
+def run(
+    faults: Mapping[str, Fault],
+    orders: Orders,
+    *,
+    finale: Finale = lambda stage: [],
+    sieve: Sieve = lambda evidence: (evidence, []),
+    fleet_of: FleetOf | None = None,
+) -> report.Report:
+    """Run it and return its report, which has also been written after each fault.
+
+    `finale` measures something once the faults are over, while the load goes on. `sieve` judges the part of the
+    evidence that is not of our senders, and returns the rest. `fleet_of` makes what runs the product's processes.
+    """
     place = orders.place or Path(tempfile.mkdtemp(prefix="gateway-crash-"))
     begun = report.head(seed=orders.seed, shard=orders.shard, rate=orders.rate, kinds=list(faults))
     until = time.monotonic() + orders.minutes * 60 if orders.minutes else float("inf")
     proxied = any(getattr(fault, "proxied", False) for fault in faults.values())
-    with world(place, seed=orders.seed, rate=orders.rate, proxied=proxied) as stage:
+    staged: dict[str, Any] = {"fleet_of": fleet_of} if fleet_of is not None else {}
+    with world(place, seed=orders.seed, rate=orders.rate, proxied=proxied, line=orders.line, **staged) as stage:
         dice = random.Random(f"nemesis {orders.seed} {orders.shard}")
 
         def after_each(struck: list[Struck]) -> None:
@@ -60,14 +91,16 @@ def run(faults: Mapping[str, Fault], orders: Orders) -> report.Report:
         nemesis.run(plan(list(faults), orders.per_kind, dice), until=until)
         _reach(stage, orders.minimum_acknowledged, until)
         lasted = time.monotonic() - began
+        measured = finale(stage)
         stage.load.stop_sending()
         nemesis.settle_debts(orders.calm)
         stage.wait(lambda: stage.load.pending() <= 0, orders.calm, 0.5)
         time.sleep(2)  # the carrier writes its journal every second
         ours = _own_audit(stage, place)
         load = {**_load(stage), "seconds": round(lasted), "seconds_at_rest": round(nemesis.rested)}
-    evidence = gather(place, price=RATE, opening={"crash": CREDITS, "poor": POOR_CREDITS})
-    figures = [figure.as_dict() for figure in [*checker.judge(evidence, rate=orders.rate), *ours]]
+    evidence, beside = sieve(gather(place, price=RATE, opening={"crash": CREDITS, "poor": POOR_CREDITS}))
+    judged = checker.judge(evidence, rate=orders.rate, window=orders.line.window)
+    figures = [figure.as_dict() for figure in [*judged, *beside, *measured, *ours]]
     done = report.finish({**begun, "complete": True}, _faults(nemesis.struck), load=load, figures=figures)
     report.write(done, orders.out)
     return done

@@ -14,14 +14,14 @@ from tests.support.waiting import wait_until
 
 
 class Carrier:
-    """`manage.py simulate_smsc`; answers after 5 to 40 ms, receipts after 50 to 300 ms more."""
+    """`manage.py simulate_smsc`; answers after 5 to 40 ms by default, receipts after 50 to 300 ms more."""
 
-    def __init__(self, place: Path, seed: int) -> None:
+    def __init__(self, place: Path, seed: int, *, host: str = "127.0.0.1", answer_ms: str = "5-40") -> None:
         self.journal = place / "carrier.jsonl"
         self.port, self._control = free_port(), free_port()
         command = [
-            sys.executable, "manage.py", "simulate_smsc", "--host", "127.0.0.1", "--port", str(self.port),
-            "--control-port", str(self._control), "--answer-ms", "5-40", "--delay-ms", "50-300",
+            sys.executable, "manage.py", "simulate_smsc", "--host", host, "--port", str(self.port),
+            "--control-port", str(self._control), "--answer-ms", answer_ms, "--delay-ms", "50-300",
             "--seed", str(seed), "--journal", str(self.journal),
         ]  # fmt: skip
         embedded = {"GATEWAY_VAR": str(place / "carrier")}  # no store of the fleet: it is somebody else's machine
@@ -35,6 +35,11 @@ class Carrier:
         """What it counted."""
         found: dict[str, Any] = self._ask("/counters")
         return found
+
+    def unanswered(self) -> int:
+        """submit_sm that it has taken and owes an answer: what the windows of its customers hold."""
+        now = self.counters()
+        return int(now["submits"] - sum(now["answers"].values()) - now["answers_withheld"] - now["answers_lost"])
 
     def behave(self, **settings: Any) -> None:
         """Change how it behaves."""

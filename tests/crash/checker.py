@@ -46,8 +46,8 @@ class Figure:
 class Case:
     """The evidence, put in order once."""
 
-    def __init__(self, evidence: Evidence, rate: float = 50.0) -> None:
-        self.evidence, self.rate = evidence, rate
+    def __init__(self, evidence: Evidence, rate: float = 50.0, window: int = WINDOW) -> None:
+        self.evidence, self.rate, self.window = evidence, rate, window
         self.rows_of: dict[int, list[Row]] = {number: [] for number in evidence.sent}
         for row in evidence.messages:
             self.rows_of.setdefault(_number(row), []).append(row)
@@ -81,9 +81,9 @@ class Case:
         return any(row["possible_duplicate"] == "True" for row in self.rows_of[number])
 
 
-def judge(evidence: Evidence, *, rate: float = 50.0) -> list[Figure]:
-    """Every figure of the run."""
-    case = Case(evidence, rate)
+def judge(evidence: Evidence, *, rate: float = 50.0, window: int = WINDOW) -> list[Figure]:
+    """Every figure of the run; `rate` in messages a second, `window` of the connector."""
+    case = Case(evidence, rate, window)
     found: list[Figure] = []
     for check in (_lost, _texts, _duplicates, _refused, _unknown, _keys, _callbacks, _ends, _money, _poor, _strangers):
         found += check(case)
@@ -134,7 +134,7 @@ def _duplicates(case: Case) -> list[Figure]:
                 blamed[window] += 1
             if not case.flagged(number):
                 unflagged.append(f"{number}/{first.seq}")
-    bound = WINDOW + UNRECORDED + round(case.rate * AHEAD_SECONDS)
+    bound = case.window + UNRECORDED + round(case.rate * AHEAD_SECONDS)
     worst = max(blamed.values(), default=0)
     of = len(case.evidence.copies)
     return [

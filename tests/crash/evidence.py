@@ -2,8 +2,8 @@
 
 import csv
 from collections import defaultdict
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
@@ -90,6 +90,14 @@ class Evidence:
     windows: list[Window]
     price: Decimal
     opening: dict[str, Decimal]
+
+    def without(self, ids: Collection[str], prefix: str) -> "Evidence":
+        """The same without the messages of these ids and the copies to handsets that begin so."""
+        return replace(
+            self,
+            messages=[row for row in self.messages if row["message_id"] not in ids],
+            copies=[copy for copy in self.copies if not copy.to.startswith(prefix)],
+        )
 
     def number_of(self, to: str) -> int | None:
         """The number of the message to this handset."""

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tests.crash import report
-from tests.crash.campaign import Orders, run
+from tests.crash.campaign import Orders, end_in_order, run
 from tests.crash.faults import Answer, Details, Family
 from tests.crash.stores import Store
 from tests.crash.world import World
@@ -86,6 +86,7 @@ def kinds(seconds: float, redis_seconds: float, frozen_seconds: float) -> list[O
 
 def main(arguments: list[str]) -> int:
     """The exit status: 0 when every promise held."""
+    end_in_order()
     options = _parser().parse_args(arguments)
     faults = {one.name: one for one in kinds(options.seconds, options.redis_seconds, options.frozen_seconds)}
     wanted = [name for name in faults if not options.kinds or name.startswith(tuple(options.kinds.split(",")))]

@@ -13,7 +13,7 @@ import time
 from pathlib import Path
 
 from tests.crash import report
-from tests.crash.campaign import Orders, run
+from tests.crash.campaign import Orders, end_in_order, run
 from tests.crash.faults import Answer, Details, Family
 from tests.crash.outages import of_answers
 from tests.crash.senders import IMPATIENT
@@ -101,6 +101,7 @@ def kinds() -> list[Restart]:
 
 def main(arguments: list[str]) -> int:
     """The exit status: 0 when every promise held."""
+    end_in_order()
     options = _parser().parse_args(arguments)
     faults = {one.name: one for one in kinds() if not options.kinds or one.name in options.kinds.split(",")}
     orders = Orders(

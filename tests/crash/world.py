@@ -7,9 +7,9 @@ import sys
 import tempfile
 import time
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -25,15 +25,15 @@ from tests.support.embedded import ROOT, free_port
 RATE = Decimal("0.5500")  # price of a part
 CREDITS = Decimal(1_000_000)
 POOR_CREDITS = Decimal("220.2750")  # 400 parts and half a part
-WINDOW = 100  # of the connector
+WINDOW = 100  # of the connector, where nothing else is asked for
 READY_SECONDS = 120
 POISON = "tests.crash.poison"  # the tasks that kill, raise and never end
 
 # Limits far above the load, so that they are counted in Redis and never reached.
 _PROVISION = """
 connectors:
-  - {{name: smpp1, kind: smpp, host: 127.0.0.1, port: {carrier}, system_id: gw, password: pw, bind: transceiver,
-     binds: 1, window: {window}, tps: 300, cost: "0.0100"}}
+  - {{name: smpp1, kind: smpp, host: "{host}", port: {carrier}, system_id: gw, password: pw, bind: transceiver,
+     binds: 1, window: {window}, tps: 300, cost: "0.0100"{settings}}}
 routing_profiles:
   - {{name: default, default: true, sender: INFO, routes: [{{prefix: "", connectors: [smpp1], rate: "{rate}"}}]}}
 accounts:
@@ -44,6 +44,25 @@ accounts:
 """
 
 
+@dataclass(frozen=True, slots=True)
+class Line:
+    """The connector and its carrier: `settings` are further keys of the connector, `answer_ms` of the carrier."""
+
+    window: int = WINDOW
+    settings: Mapping[str, int] = field(default_factory=dict)
+    answer_ms: str = "5-40"
+    host: str = "127.0.0.1"  # on which the carrier listens
+    more: str = ""  # a further file of the configuration, with {carrier_host} and {carrier_port}
+
+    @property
+    def keys(self) -> str:
+        """The settings as they stand in the file."""
+        return "".join(f", {name}: {value}" for name, value in self.settings.items())
+
+
+FleetOf = Callable[[Path, dict[str, str], Stores], Any]  # something with the deeds of tests.crash.fleet.Fleet
+
+
 @dataclass(slots=True)
 class World:
     """See tests.crash.faults.World."""
@@ -51,7 +70,7 @@ class World:
     place: Path
     environment: dict[str, str]
     stores: Stores
-    fleet: Fleet
+    fleet: Any  # a tests.crash.fleet.Fleet, or what `fleet_of` made
     load: Load
     carrier: Carrier
     log: Journal
@@ -97,25 +116,35 @@ def _manage(environment: dict[str, str], *arguments: str, timeout: float = 120.0
 
 
 @contextmanager
-def world(place: Path | None = None, *, seed: int, rate: float, proxied: bool = False) -> Iterator[World]:
+def world(
+    place: Path | None = None,
+    *,
+    seed: int,
+    rate: float,
+    proxied: bool = False,
+    line: Line | None = None,
+    fleet_of: FleetOf = lambda place, environment, _stores: Fleet(place, environment),
+) -> Iterator[World]:
     """A running fleet under load; everything ends with the block, the journals stay in `place`.
 
-    `proxied`: the fleet reaches PostgreSQL through a proxy that can cut a COMMIT from its answer.
+    `fleet_of` makes what runs the product's processes. `proxied`: the fleet reaches PostgreSQL through a proxy that can
+    cut a COMMIT from its answer.
     """
+    line = line or Line()
     place = place or Path(tempfile.mkdtemp(prefix="gateway-crash-"))
     place.mkdir(parents=True, exist_ok=True)
     with ExitStack() as stack:
         stores = stack.enter_context(private_stores())
-        carrier = Carrier(place, seed)
+        carrier = Carrier(place, seed, host=line.host, answer_ms=line.answer_ms)
         stack.callback(carrier.stop)
         doors, environment = _settings(place, stores, carrier)
-        _provision(place, environment, doors, carrier)
+        _provision(place, environment, doors, carrier, line)
         proxy = stack.enter_context(commit_proxy(stores.postgres.port)) if proxied else None
         if proxy is not None:
             environment |= {"DATABASE_URL": stores.postgres.url_of("gateway", proxy.port)}
         log = Journal(place / "nemesis.jsonl")
         stack.callback(log.close)
-        fleet = Fleet(place, environment)
+        fleet = fleet_of(place, environment, stores)
         load = Load(place, doors, seed=seed, rate=rate)
         orders = Path(environment["CRASH_ORDERS"])
         found = World(place, environment, stores, fleet, load, carrier, log, orders, proxy)
@@ -154,14 +183,17 @@ def _settings(place: Path, stores: Stores, carrier: Carrier) -> tuple[Doors, dic
     return Doors(url, secrets.token_urlsafe(24), secrets.token_urlsafe(24), sink), environment
 
 
-def _provision(place: Path, environment: dict[str, str], doors: Doors, carrier: Carrier) -> None:
+def _provision(place: Path, environment: dict[str, str], doors: Doors, carrier: Carrier, line: Line) -> None:
     (place / "var").mkdir(mode=0o700, exist_ok=True)
     file = place / "gateway.yaml"
     file.write_text(
         _PROVISION.format(
-            carrier=carrier.port, window=WINDOW, rate=RATE, credits=CREDITS, poor_credits=POOR_CREDITS,
-            key=doors.key, poor_key=doors.poor_key, sink=f"http://127.0.0.1:{doors.sink_port}/dlr",
+            host=line.host, carrier=carrier.port, window=line.window, settings=line.keys, rate=RATE,
+            credits=CREDITS, poor_credits=POOR_CREDITS, key=doors.key, poor_key=doors.poor_key, sink=f"http://127.0.0.1:{doors.sink_port}/dlr",
         )
     )  # fmt: skip
     _manage(environment, "migrate", "--no-input", "-v", "0")
     _manage(environment, "provision", str(file))
+    if line.more:
+        file.write_text(line.more.format(carrier_host=line.host, carrier_port=carrier.port))
+        _manage(environment, "provision", str(file))

@@ -351,6 +351,30 @@ def test_two_parts_that_qualify_are_not_told_apart_by_address(cast, line, others
     assert stored_receipts()[0].state == Receipt.State.PARKED
 
 
+def test_receipts_of_first_copies_are_not_given_to_the_last_part_in_doubt_when_the_others_were_sent_again(cast, line):
+    """Of three parts in the window the third never reached the carrier; found by 200 disconnects under load."""
+    message = accepted(cast, parts=3)
+    line.claim()
+    for seq in (1, 2, 3):
+        line.answer(message, SendKind.UNCERTAIN, seq=seq)
+    line.hear(receipt("copy-1"), receipt("copy-2"))
+    for seq in (1, 2):
+        Part.objects.filter(id=part_of(message, seq).id).update(uncertain_until=past())
+    assert sweep.resolve_uncertain() == 2
+    Receipt.objects.update(next_try_at=past())
+    assert sweep.rematch_parked() == 0
+    line.claim()
+    for seq in (1, 2):
+        line.answer(message, seq=seq)
+    line.hear(receipt_for(message, seq=1), receipt_for(message, seq=2))
+    Receipt.objects.filter(state=Receipt.State.PARKED).update(next_try_at=past())
+    assert sweep.rematch_parked() == 0
+    assert [state_of(message, seq) for seq in (1, 2, 3)] == [Status.DELIVERED, Status.DELIVERED, Status.UNCERTAIN]
+    Part.objects.filter(status=Status.UNCERTAIN).update(uncertain_until=past())
+    assert sweep.resolve_uncertain() == 1
+    assert state_of(message, 3) == Status.QUEUED
+
+
 @pytest.mark.parametrize("addresses", [{"recipient": "971500000009"}, {"sender": "OTHER"}])
 def test_an_address_that_differs_does_not_match(cast, line, addresses):
     message = accepted(cast)

@@ -165,6 +165,22 @@ async def test_a_lost_connection_hands_back_what_is_unanswered():
     await server.close()
 
 
+async def test_a_reset_takes_back_what_the_peer_has_not_read():
+    loop = asyncio.get_running_loop()
+    listener = socket.create_server((HOST, 0))
+    listener.setblocking(False)
+    client = await stream.connect(HOST, listener.getsockname()[1], config=WIDE)
+    peer, _ = await loop.sock_accept(listener)
+    peer.settimeout(5)
+    peer.setblocking(True)
+    client.reset()
+    assert await client.wait_closed()
+    with pytest.raises(ConnectionResetError):
+        await asyncio.to_thread(peer.recv, 10)
+    peer.close()
+    listener.close()
+
+
 async def test_an_unbind_can_be_a_request_and_requests_still_open_at_the_end_are_told():
     smsc = Smsc()
     smsc.answering = False

@@ -15,7 +15,7 @@ from common.jobs import recorder
 from common.queues import Lane, submit_queue
 from connectors.models import Connector
 from inbound import receive
-from messaging import receipts, sweep
+from messaging import failover, receipts, sweep
 from messaging.commands import Accepted, SubmitCommand, SubmitRequest
 from messaging.intake import submit_many
 from messaging.models import LineBatch, Message, Part
@@ -95,6 +95,8 @@ def turn() -> None:
     sweep.dispatch_due()
     sweep.resolve_uncertain()
     sweep.rematch_parked()
+    failover.leave_down_lines()
+    failover.resend_without_receipt()
 
 
 def part(message_id: UUID, seq: int = 1) -> Part:

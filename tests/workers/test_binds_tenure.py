@@ -1,6 +1,7 @@
 """Who may write to the carrier: one owner at a time, with a growing fence, and no write after the deadline."""
 
 import asyncio
+import threading
 
 import pytest
 from django.db import connection
@@ -117,6 +118,33 @@ def test_a_store_that_is_away_ends_the_tenure_in_time(monkeypatch):
         await held._once()
         assert not held.held
         assert heard == [True, False]
+
+    with_tenure(check, line, clock)
+
+
+def test_a_store_that_hangs_ends_the_tenure_at_the_deadline_and_its_late_yes_is_given_up(monkeypatch):
+    clock, line = Clock(), make_connector()
+    real, asked, answer = leases.renew, threading.Event(), threading.Event()
+
+    def hangs(*args, **kwargs):
+        done = real(*args, **kwargs)
+        asked.set()
+        assert answer.wait(10)
+        return done
+
+    monkeypatch.setattr(leases, "renew", hangs)
+
+    async def check(held, heard):
+        await held._once()
+        clock.now += LEASE_SECONDS - LEASE_MARGIN - 0.05
+        renewing = asyncio.create_task(held._once())
+        await asyncio.to_thread(asked.wait, 10)
+        await asyncio.to_thread(wait_until, lambda: len(heard) == 2)
+        assert (heard, held.held) == ([True, False], False)
+        answer.set()
+        await renewing
+        assert heard == [True, False, True]  # won anew, under the next fence
+        assert held.fence == 2
 
     with_tenure(check, line, clock)
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from messaging import outbox, sweep
+from messaging import failover, outbox, sweep
 from workers.tasks import schedule
 
 
@@ -16,7 +16,9 @@ def test_a_step_that_fails_stops_no_other_and_is_raised(monkeypatch):
     monkeypatch.setattr(outbox, "relay", failing)
     monkeypatch.setattr(sweep, "rematch_parked", lambda: taken.append("rematch"))
     monkeypatch.setattr(sweep, "pending_line_batches", lambda: taken.append("lines"))
+    monkeypatch.setattr(failover, "leave_down_lines", lambda: taken.append("down"))
+    monkeypatch.setattr(failover, "resend_without_receipt", lambda: taken.append("silent"))
     with pytest.raises(ExceptionGroup) as raised:
         schedule.recover()
-    assert taken == ["relay", "rematch", "lines"]
+    assert taken == ["relay", "rematch", "lines", "down", "silent"]
     assert [str(error) for error in raised.value.exceptions] == ["the broker is away"]

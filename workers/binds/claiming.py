@@ -73,10 +73,9 @@ class Claimer:
 
     async def _rows(self, place: _Place, lane: Lane, ids: list[UUID] | None, limit: int) -> list[ClaimedPart]:
         parts = await self._database.run(claims.claim, **place, lane=lane, ids=ids, limit=limit)
-        if self._view.long_messages != LongMessages.PAYLOAD:
-            return parts
-        missing = _missing(parts)
-        if missing:  # message_payload carries a whole message: also the siblings that the limit cut off
+        # The limit may have cut a message: one bind sends all its parts in order, and message_payload carries it whole.
+        missing = _missing(parts, parts if self._view.long_messages == LongMessages.PAYLOAD else parts[-1:])
+        if missing:
             more = await self._database.run(claims.claim, **place, lane=lane, ids=missing, limit=len(missing))
             parts = sorted([*parts, *more], key=lambda part: part.part_id)
         return parts
@@ -104,7 +103,8 @@ def _held(ago: timedelta, **place: Any) -> set[UUID]:
     return set(held.values_list("id", flat=True))
 
 
-def _missing(parts: list[ClaimedPart]) -> list[UUID]:
+def _missing(parts: list[ClaimedPart], of: list[ClaimedPart]) -> list[UUID]:
+    """Siblings of some of the parts that are not among the parts."""
     have = {part.part_id for part in parts}
-    wanted = [derive(part.message_id, seq) for part in parts if part.total > 1 for seq in range(1, part.total + 1)]
+    wanted = [derive(part.message_id, seq) for part in of if part.total > 1 for seq in range(1, part.total + 1)]
     return sorted(set(wanted) - have)

@@ -8,6 +8,7 @@ import asyncio
 
 import structlog
 
+from common.queues import Lane
 from messaging.claims import ClaimedPart
 from smpp.stream import Connection
 from workers.binds.background import within
@@ -94,13 +95,19 @@ class Feeder:
         wanted = self._ready.writable
         if self._lanes.pick() is not None:
             wanted = max(wanted, connection.session.free_slots)
+        self._pace.kept = min(1, self._lanes.otp_slots(self._view.window))
         if self._pace.wants(wanted):
             await self._database.run(self._pace.refill, wanted)
 
     def _room(self, connection: Connection) -> int:
         waiting = self._ready.writable
-        room = min(CLAIM_LIMIT, connection.session.free_slots + self._writer.meter.ahead - waiting)
-        return min(room, self._pace.allowed - waiting) if self._pace.limited else room
+        free = connection.session.free_slots - self._lanes.otp_slots(self._view.window)
+        room = min(CLAIM_LIMIT, free + self._writer.meter.ahead - waiting)
+        room = min(room, self._pace.allowed - waiting) if self._pace.limited else room
+        if room > 0 or not self._lanes.otp_waits:
+            return room
+        # What was claimed of other lanes waits for slots and tokens: an otp is claimed all the same, and goes first.
+        return max(1, self._lanes.otp_slots(self._view.window)) - self._ready.count(Lane.OTP)
 
     def _take(self, parts: list[ClaimedPart], fence: int) -> None:
         if self._ending or not self._tenure.holds(fence) or self._link.up is None:
@@ -109,12 +116,20 @@ class Feeder:
         self._ready.fence = fence
         self._ready.add(parts)
 
+    def _is_open(self) -> bool:
+        """Whether the window has a slot for what waits; when it has none, the carrier's next answer wakes us."""
+        connection = self._link.up
+        if connection is None:
+            return False
+        otp = self._lanes.otp_waits or self._ready.count(Lane.OTP)
+        return connection.session.free_slots > (0 if otp else self._lanes.otp_slots(self._view.window))
+
     def _rest(self) -> float:
         """Seconds after which something may be due that wakes nobody: a token, the end of a pause."""
         wait = IDLE
         if self._flights.blocked:
             wait = min(wait, 0.05)
-        if self._ready.writable or self._lanes.pick() is not None:
+        if self._is_open() and (self._ready.writable or self._lanes.pick() is not None):
             wait = min(wait, max(self._pace.wait, 0.001) if self._pace.limited else IDLE)
         pause = self._lanes.pause_left()
         return wait if pause is None else min(wait, pause + 0.001)

@@ -14,6 +14,9 @@ from common.queues import Lane
 TURNS = (Lane.TRANSACTIONAL,) * 4 + (Lane.BULK,)
 SILENCE = 2.0  # seconds without a hint after which a lane is looked for in the table
 OVERDUE = 15.0  # seconds after which it is looked for although hints keep coming: one of them may have been lost
+OTP_MEMORY = 600.0  # seconds after the last otp in which a share of window and tokens is kept free for the next
+OTP_SHARE = 10  # one slot of so many, and at least one
+SMALL_WINDOW = 4  # below, no slot can be spared
 MESSAGE_SHIFT = 51  # ids of one message's parts differ in their low 51 bits only (common.ids.derive)
 
 
@@ -131,6 +134,22 @@ class Lanes:
             return None
         lane = Lane.OTP if Lane.OTP in lanes else next(lane for lane in self._turns if lane in lanes)
         return lane, lane in self._stirred
+
+    # -- the share of otp
+
+    @property
+    def otp_waits(self) -> bool:
+        """Whether an otp may be claimed now."""
+        buffer = self.buffers[Lane.OTP]
+        return bool(buffer.waiting or Lane.OTP in self._stirred) and self._clock() >= buffer.paused_until
+
+    def otp_slots(self, window: int) -> int:
+        """Slots of a window that the other lanes leave free: none where no otp comes.
+
+        A window that bulk has filled frees its next slot only when the carrier answers, which an otp cannot wait for.
+        """
+        expected = self._clock() - self.buffers[Lane.OTP].heard < OTP_MEMORY
+        return max(1, window // OTP_SHARE) if expected and window >= SMALL_WINDOW else 0
 
     # -- the table
 

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
+from connectors.hosts import Place
 from connectors.models import BindMode
 from connectors.snapshot import ConnectorView
 from connectors.tls import tls_context
@@ -73,19 +74,24 @@ def _jittered(nth: int, most: float) -> float:
 
 
 async def bind(
-    view: ConnectorView, on_events: Callable[[stream.Connection, list[Event]], None], tap: Tap | None = None
+    view: ConnectorView,
+    place: Place,
+    on_events: Callable[[stream.Connection, list[Event]], None],
+    tap: Tap | None = None,
 ) -> stream.Connection:
-    """Connect and bind; raises OSError, TimeoutError, SessionError or BindRefused. Nothing stays open on failure.
+    """Connect to one host of the carrier and bind; raises OSError, TimeoutError, SessionError or BindRefused.
 
-    `on_events` gets the connection as well: what comes right behind the carrier's answer comes before we return.
+    Nothing stays open on failure. `on_events` gets the connection as well: what comes right behind the carrier's
+    answer comes before we return.
     """
     tls = tls_context(view) if view.use_tls else None
+    host, port = place
     connection = await stream.connect(
-        view.host,
-        view.port,
+        host,
+        port,
         config=_config(view),
         ssl=tls,
-        server_hostname=(view.tls_server_name or view.host) if tls else None,
+        server_hostname=(view.tls_server_name or host) if tls else None,
         timeout=view.connect_timeout,
         limits=stream.StreamLimits(tick_seconds=TICK),
     )

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import structlog
 
 from connectors.credential_checks import Turn
+from connectors.hosts import Place
 from smpp import events
 from smpp.errors import SessionError
 from smpp.pdu import DataSm, DeliverSm, SubmitSmResp
@@ -43,6 +44,7 @@ class LinkKeeper:
         self._backoff = link.Backoff()
         self._allowed, self._ending, self._down = asyncio.Event(), asyncio.Event(), asyncio.Event()
         self._worked = False  # the present session carried a message or a receipt
+        self._turn = shared.bind_no - 1  # among the carrier's hosts: the binds of a connector begin at one each
         self.connection: Connection | None = None
 
     @property
@@ -51,15 +53,23 @@ class LinkKeeper:
         connection = self.connection
         return connection if connection is not None and not connection.closed else None
 
+    @property
+    def _place(self) -> Place:
+        places = self._view.places
+        return places[self._turn % len(places)]
+
     def allow(self) -> None:
         """The lease is ours."""
         self._allowed.set()
 
     def forbid(self) -> None:
-        """The lease is not ours any more: what our buffers hold is dropped."""
+        """The lease is not ours any more: what our buffers hold is dropped, the kernel's too.
+
+        It would send them when a network that was cut is whole again, long after somebody else has taken over.
+        """
         self._allowed.clear()
         if self.connection is not None:
-            self.connection.abort()
+            self.connection.reset()
         self._report.say(STANDBY)
 
     async def keep(self) -> None:
@@ -80,13 +90,16 @@ class LinkKeeper:
 
     async def _one(self) -> float:
         """One session from start to end; returns the seconds to wait before the next."""
+        host, port = self._place
+        self._report.host = f"{host}:{port}"
         self._report.say("connecting")
         self._down.clear()
         self._worked = False
         self._sessions += 1
         try:
-            connection = await link.bind(self._view, self._take, self._wire.tap(self._name))
+            connection = await link.bind(self._view, (host, port), self._take, self._wire.tap(self._name))
         except (OSError, TimeoutError, SessionError, link.BindRefused) as error:
+            self._turn += 1  # a session that was lost is looked for where it was, a try that failed elsewhere
             return await self._failed(error)
         self._up(connection)
         await self._admission.accepted()

@@ -54,24 +54,53 @@ class Pace:
         self._banked = clock()
         self.tokens = 0  # of the TPS, taken from the pacer and not used yet
         self.retry_at = 0.0
+        self.kept = 0  # tokens that only otp may use
+        self._saver: object | None = None  # who gathers tokens for a message of several parts, and how many
+        self._saving = 0
 
     @property
     def limited(self) -> bool:
         """Whether anything but the window holds us back."""
         return bool(self.tps) or self.ceiling is not None
 
+    @property
+    def at_once(self) -> int:
+        """Tokens of a message that are gathered before its first part goes: all, but no more than a second's worth."""
+        limits = [limit for limit in (self.tps, self.ceiling) if limit]
+        return max(1, int(min(limits))) if limits else 1_000_000
+
+    def save(self, who: object, count: int) -> None:
+        """`who` waits for so many tokens together; the others leave him so many. One at a time."""
+        if self._saver is None or self._saver is who:
+            self._saver, self._saving = who, count
+
+    def release(self, who: object) -> None:
+        """`who` waits for them no more."""
+        if self._saver is who:
+            self._saver, self._saving = None, 0
+
+    def for_(self, who: object, *, otp: bool) -> int:
+        """Submissions that `who` may write now."""
+        kept = 0 if otp or not self.limited else self.kept
+        return self.allowed - kept - (self._saving if self._saver not in (None, who) else 0)
+
+    @property
+    def _held(self) -> int:
+        """Tokens that lie there on purpose."""
+        return self.kept + self._saving
+
     def wants(self, wanted: int) -> bool:
         """Whether `wanted` submissions need TPS tokens that may be there by now."""
-        return bool(self.tps) and self.tokens < wanted and self._clock() >= self.retry_at
+        return bool(self.tps) and self.tokens < wanted + self._held and self._clock() >= self.retry_at
 
     def refill(self, wanted: int) -> None:
         """Take TPS tokens for `wanted` submissions; blocks for one Redis round trip, so call it in a thread."""
         if self.wants(wanted):
-            # At most 50 ms worth is banked: what is not used is lost to the other processes.
-            share = max(1, int(self.tps * AHEAD))
-            grant = self._pacer.take(
-                self._key, self.tps, min(wanted - self.tokens, share), burst=max(AHEAD, 1 / self.tps)
-            )
+            # At most 50 ms worth is banked beyond what is held: what is not used is lost to the other processes.
+            share = max(1, int(self.tps * AHEAD)) + self._held
+            burst = max(AHEAD, (1 + self._held) / self.tps)
+            missing = wanted + self._held - self.tokens
+            grant = self._pacer.take(self._key, self.tps, min(missing, share), burst=burst)
             self.tokens += grant.granted
             self.retry_at = self._clock() + (0 if grant.granted else grant.retry_after)
 
@@ -87,9 +116,9 @@ class Pace:
     @property
     def wait(self) -> float:
         """Seconds until the next submission may be allowed."""
-        wait = max(0.0, self.retry_at - self._clock()) if self.tps and not self.tokens else 0.0
-        if self.ceiling is not None and self._bank < 1:
-            wait = max(wait, (1 - self._bank) / self.ceiling)
+        wait = max(0.0, self.retry_at - self._clock()) if self.tps and self.tokens <= self._held else 0.0
+        if self.ceiling is not None and self._bank < 1 + self._held:
+            wait = max(wait, (1 + self._held - self._bank) / self.ceiling)
         return wait
 
     def used(self, count: int = 1) -> None:
@@ -121,5 +150,5 @@ class Pace:
 
     def _earn(self, ceiling: float) -> None:
         now = self._clock()
-        self._bank = min(self._bank + (now - self._banked) * ceiling, max(1.0, ceiling * AHEAD))
+        self._bank = min(self._bank + (now - self._banked) * ceiling, max(1.0, ceiling * AHEAD) + self._held)
         self._banked = now

@@ -2,7 +2,7 @@
 
 from collections import deque
 from collections.abc import Callable, Iterable
-from itertools import cycle
+from itertools import cycle, takewhile
 from uuid import UUID
 
 from common.queues import Lane
@@ -38,15 +38,32 @@ class Ready:
             line = self._lanes[part.lane]
             self._lanes[part.lane] = deque(sorted([part, *line], key=lambda other: other.part_id))
 
-    def next(self) -> ClaimedPart | None:
+    def next(self, *, otp_only: bool = False) -> ClaimedPart | None:
         """The next part to be written: otp before all, the other lanes by turns; None when all wait or pause."""
         lanes = [lane for lane, line in self._lanes.items() if line and not self._is_paused(lane)]
+        if otp_only:
+            lanes = [lane for lane in lanes if lane == Lane.OTP]
         if not lanes:
             return None
         chosen = lanes[0]
         if len(lanes) > 1:
             chosen = Lane.OTP if Lane.OTP in lanes else next(lane for lane in self._turns if lane in lanes)
         return self._lanes[chosen].popleft()
+
+    def again(self, part: ClaimedPart) -> None:
+        """It was `next`, and could not be written yet."""
+        self._lanes[part.lane].appendleft(part)
+
+    def following(self, part: ClaimedPart) -> int:
+        """How many parts of the same message come right after this one, which was `next`."""
+        if part.total == 1:
+            return 0
+        rest = takewhile(lambda other: other.message_id == part.message_id, self._lanes[part.lane])
+        return sum(1 for _ in rest)
+
+    def count(self, lane: Lane) -> int:
+        """Parts of a lane."""
+        return len(self._lanes[lane])
 
     def siblings(self, part: ClaimedPart) -> list[ClaimedPart]:
         """Take out the other parts of the same message."""

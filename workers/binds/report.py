@@ -9,6 +9,7 @@ from typing import Any
 
 from common.clock import utc_now
 from connectors.models import BindState
+from messaging.rows import database_now
 from smpp.constants import status_name
 
 STANDBY = "standby"  # somebody else holds the lease; his report counts
@@ -20,6 +21,7 @@ class Report:
 
     state: str = STANDBY
     since: datetime | None = None
+    host: str = ""
     last_error: str = ""
     bind_status: int | None = None  # command_status of the last answer to a bind
     next_try: float = 0.0  # monotonic seconds
@@ -55,6 +57,7 @@ def row(report: Report, *, connector_id: int, bind_no: int, **figures: Any) -> B
         bind_no=bind_no,
         state=report.state,
         since=report.since,
+        host=report.host,
         last_error=report.last_error,
         bind_status=report.bind_status,
         next_try_at=now + timedelta(seconds=wait) if wait > 0 else None,
@@ -66,16 +69,22 @@ def row(report: Report, *, connector_id: int, bind_no: int, **figures: Any) -> B
     )
 
 
-_FIELDS = [f.name for f in BindState._meta.concrete_fields if f.name not in ("id", "connector", "bind_no")]
+BOUND = "bound"
+_FIELDS = [f.name for f in BindState._meta.concrete_fields if f.name not in ("id", "connector", "bind_no", "bound_at")]
 
 
 def write(rows: Iterable[BindState]) -> None:
     """Keep the reports; one that only stands by does not overwrite what the owner says."""
     listed = list(rows)
     BindState.objects.bulk_create([row for row in listed if row.state == STANDBY], ignore_conflicts=True)
+    now = database_now()  # failover goes by it (messaging.failover), so all hosts must mean the same by it
+    for row in listed:
+        row.bound_at = now if row.state == BOUND else None
+    _keep([row for row in listed if row.state not in (STANDBY, BOUND)], _FIELDS)
+    _keep([row for row in listed if row.state == BOUND], [*_FIELDS, "bound_at"])
+
+
+def _keep(rows: list[BindState], fields: list[str]) -> None:
     BindState.objects.bulk_create(
-        [row for row in listed if row.state != STANDBY],
-        update_conflicts=True,
-        unique_fields=["connector", "bind_no"],
-        update_fields=_FIELDS,
+        rows, update_conflicts=True, unique_fields=["connector", "bind_no"], update_fields=fields
     )

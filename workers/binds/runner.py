@@ -58,10 +58,9 @@ class ConnectorRunner:
         """Whether hints are of use here; else they belong to whoever holds the binds."""
         return any(bind.ready_to_send for bind in self.binds)
 
-    @property
-    def wants_hints(self) -> bool:
-        """Not more than two windows of ids are held in memory."""
-        return self.ready_to_send and self.lanes.waiting < 2 * self.view.window * self.view.binds
+    def wants_hints(self, lane: Lane) -> bool:
+        """Not more than two windows of ids of a lane are held in memory; a backlog of bulk keeps no otp out."""
+        return self.ready_to_send and self.lanes.buffers[lane].waiting < 2 * self.view.window * self.view.binds
 
     def hint(self, lane: Lane, ids: Iterable[UUID], settle: Settle) -> None:
         """Ids of parts that are queued for this connector."""
@@ -113,5 +112,5 @@ def _without_judges(view: ConnectorView) -> ConnectorView:
     """The settings without what only routing, billing and the life of a message look at."""
     return replace(
         view, desired="", cost=Decimal(0), currency="", monthly_limit=0, provider="", channel="", carrier_account="",
-        id_rule="", uncertain_policy={}, max_attempts=0,
+        id_rule="", uncertain_policy={}, max_attempts=0, failover_after=0, receipt_timeout=0,
     )  # fmt: skip

@@ -142,8 +142,8 @@ class BindService:
         queues = {
             submit_queue(runner.view.name, lane): (connector_id, lane)
             for connector_id, runner in self._runners.items()
-            if runner.wants_hints
             for lane in Lane
+            if runner.wants_hints(lane)
         }
         if queues != self._queues:
             self._queues = queues

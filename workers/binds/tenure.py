@@ -73,19 +73,30 @@ class Tenure:
             if self._lease is not None:
                 await self._renew(self._lease, asked)
             if self._lease is None:
-                await self._acquire(asked)
+                await self._acquire()
         except Exception as error:  # the store is away: the lease runs out by itself, writing stops in time
             log.warning("lease_not_renewed", place=self._place, error=str(error))
         if self._lease is not None and not self.held:
             self._lose("not renewed in time")
 
     async def _renew(self, lease: leases.Lease, asked: float) -> None:
-        if await self._database.run(leases.renew, lease, ttl=LEASE_SECONDS):
+        asking = asyncio.ensure_future(self._database.run(leases.renew, lease, ttl=LEASE_SECONDS))
+        await asyncio.wait({asking}, timeout=max(0.0, self._deadline - self._clock()))
+        if not asking.done():
+            await self._give_way(lease, asking)
+        elif asking.result():
             self._deadline = asked + LEASE_SECONDS - LEASE_MARGIN
         else:
             self._lose("somebody else's, or ended")
 
-    async def _acquire(self, asked: float) -> None:
+    async def _give_way(self, lease: leases.Lease, asking: asyncio.Future[bool]) -> None:
+        """The store hangs: the session ends at the deadline, not when the store answers."""
+        self._lose("not renewed in time")
+        if await asking:  # it was extended after all, for nobody
+            await self._database.run(leases.release, lease)
+
+    async def _acquire(self) -> None:
+        asked = self._clock()
         lease = await self._database.run(self._take)
         if lease is not None:
             self._lease, self._deadline = lease, asked + LEASE_SECONDS - LEASE_MARGIN

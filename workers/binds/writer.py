@@ -8,6 +8,7 @@ import structlog
 from common import crash
 from common.clock import utc_now
 from common.errors import SendKind
+from common.queues import Lane
 from connectors.models import LongMessages
 from messaging.claims import ClaimedPart
 from smpp.errors import FieldError, SessionError
@@ -28,14 +29,14 @@ class Writer:
     def __init__(self, shared: Shared) -> None:
         self._view, self._ready, self._flights = shared.view, shared.ready, shared.flights
         self._pace, self._tenure, self._report = shared.pace, shared.tenure, shared.report
+        self._lanes = shared.lanes
         self.meter = Meter()
 
     def pump(self, connection: Connection) -> None:
         """Write what may be written now."""
-        budget = min(connection.session.free_slots, self._pace.allowed)
         now = utc_now()
-        while budget > 0 and connection.writable and self._tenure.holds(self._ready.fence):
-            part = self._ready.next()
+        while connection.writable and self._tenure.holds(self._ready.fence):
+            part = self._next(connection)
             if part is None:
                 return
             if part.expires_at is not None and part.expires_at <= now:  # it waited through a pause
@@ -43,7 +44,30 @@ class Writer:
                 continue
             if not self._write(connection, self._with_siblings(part), now):
                 return
-            budget -= 1
+
+    def _next(self, connection: Connection) -> ClaimedPart | None:
+        """What window and tokens let through: the last are for otp, and a message waits for tokens of all its parts."""
+        free, pace = connection.session.free_slots, self._pace
+        if free <= 0 or pace.for_(self, otp=True) <= 0:
+            return None
+        otp_only = free <= self._lanes.otp_slots(self._view.window) or pace.for_(self, otp=False) <= 0
+        part = self._ready.next(otp_only=otp_only)
+        if part is None:
+            if not otp_only:
+                pace.release(self)
+            return None
+        needs = self._tokens(part)
+        if needs > 1 and needs > pace.for_(self, otp=part.lane == Lane.OTP):
+            pace.save(self, needs)
+            self._ready.again(part)
+            return None
+        return part
+
+    def _tokens(self, part: ClaimedPart) -> int:
+        """Submissions that must be allowed before this part goes."""
+        if self._view.long_messages == LongMessages.PAYLOAD or part.total == 1 or not self._pace.limited:
+            return 1
+        return min(1 + self._ready.following(part), self._pace.at_once)
 
     def _with_siblings(self, part: ClaimedPart) -> list[ClaimedPart]:
         if self._view.long_messages != LongMessages.PAYLOAD or part.total == 1:
@@ -75,6 +99,7 @@ class Writer:
     def _wrote(self, flight: Flight, now: datetime) -> None:
         self._flights.began(flight)
         self._pace.used()
+        self._pace.release(self)
         self.meter.add()
         self._report.submitted += 1
         self._report.last_submit = now

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from celery import shared_task
 
 from inbound import receive
-from messaging import leases, outbox, receipts, sweep, webhooks
+from messaging import failover, leases, outbox, receipts, sweep, webhooks
 
 LIMITS = {"time_limit": 60, "soft_time_limit": 50}
 
@@ -21,8 +21,14 @@ def dispatch() -> None:
 
 @shared_task(name="schedule.recover", **LIMITS)
 def recover() -> None:
-    """What lost its hint or its turn: outbox rows, receipts without a part, stored carrier lines."""
-    each(outbox.relay, sweep.rematch_parked, _pending_lines)
+    """What lost its hint, its turn or its line: outbox rows, receipts, stored carrier lines, failover."""
+    each(
+        outbox.relay,
+        sweep.rematch_parked,
+        _pending_lines,
+        failover.leave_down_lines,
+        failover.resend_without_receipt,
+    )
 
 
 @shared_task(name="schedule.expire", **LIMITS)

@@ -1,0 +1,196 @@
+"""To the next connector of the route on time: no bind for too long, or no receipt (Connector.failover_after,
+.receipt_timeout).
+
+Only parts that are QUEUED or SUBMITTED are moved, one by one, under their lock and a condition on what they were: a
+bind that comes back at this moment either has claimed a part, which then stays, or never sees it again. What other
+parts of the message do does not matter: only missing ones go again. The order of ids is kept.
+
+A part sent again because no receipt came keeps its first try as an Attempt with the carrier's id, so that a receipt
+which comes all the same settles it (receipts.matching). It is flagged, charged once, and ends once.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from django.db import connection, transaction
+from django.db.models import Max
+
+from common.ids import new_id
+from common.sql import dialect
+from common.transactions import retried
+from connectors.models import BindState, Connector
+from connectors.snapshot import connectors
+from messaging import rows, status
+from messaging.announcing import announce
+from messaging.claims import UNCLAIMED
+from messaging.first_copy import NO_RECEIPT
+from messaging.lines import line_name, usable
+from messaging.models import Attempt, Message, Part, Status
+from messaging.outcomes.writing import keep_attempts
+from messaging.rows import Event, MessageRow, PartRow
+
+PASS = 1000
+
+
+def down_lines(now: datetime) -> dict[int, datetime]:
+    """Connectors without a bind for longer than they may be, with the moment since when."""
+    limited = _limited()
+    made = Connector.objects.filter(id__in=limited).values_list("id", "created_at")
+    seen = BindState.objects.filter(connector_id__in=limited, bound_at__isnull=False).values("connector_id")
+    since = dict(made) | dict(seen.annotate(last=Max("bound_at")).values_list("connector_id", "last"))
+    return {key: at for key, at in since.items() if now - at > timedelta(seconds=limited[key])}
+
+
+def _limited() -> dict[int, int]:
+    return {view.id: view.failover_after for view in connectors().by_id.values() if view.failover_after}
+
+
+def leave_down_lines() -> int:
+    """Hand what waits for connectors that are down to the next one that is not; returns how many parts."""
+    if not _limited():
+        return 0
+    down = down_lines(rows.database_now())
+    return sum(_leave(connector_id, set(down)) for connector_id in sorted(down))
+
+
+def _leave(connector_id: int, down: set[int]) -> int:
+    total, after = 0, None
+    while True:
+        found, last, moved = _leave_pass(connector_id, down, after)
+        total, after = total + moved, last
+        if found < PASS:
+            return total
+
+
+@retried()
+def _leave_pass(connector_id: int, down: set[int], after: UUID | None) -> tuple[int, UUID | None, int]:
+    """One pass over the parts behind `after`: those without another connector stay and must not stop the rest."""
+    with transaction.atomic():
+        waiting = Part.objects.filter(status=Status.QUEUED, connector_id=connector_id)
+        if after is not None:
+            waiting = waiting.filter(id__gt=after)
+        ids = list(waiting.order_by("id").values_list("id", flat=True)[:PASS])
+        parts = rows.lock_parts(ids, skip_locked=True)
+        messages = rows.read_messages({part.message_id for part in parts.values()})
+        ways = {part.id: way for part in parts.values() if (way := _next(part, messages, down)) is not None}
+        moved = _reroute(connector_id, ways)
+        to = {part_id: line_name(ways[part_id][0]) for part_id in moved}
+        events = [
+            Event(
+                parts[key].message_id, key, "rerouted", {"from": line_name(connector_id), "to": to[key], "why": "down"}
+            )
+            for key in sorted(moved)
+        ]
+        rows.keep_events(events, at=rows.database_now())
+        announce(moved)
+    return len(ids), ids[-1] if ids else None, len(moved)
+
+
+def _next(part: PartRow, messages: Mapping[UUID, MessageRow], down: set[int]) -> tuple[int, int] | None:
+    """Connector and hop that come next for a part, None without one."""
+    message = messages.get(part.message_id)
+    hops = message.hops if message is not None else []
+    found = (hop for hop in range(part.hop + 1, len(hops)) if usable(hops[hop]) and hops[hop] not in down)
+    hop = next(found, None)
+    return None if hop is None else (hops[hop], hop)
+
+
+def _reroute(connector_id: int, ways: Mapping[UUID, tuple[int, int]]) -> set[UUID]:
+    """QUEUED parts stay QUEUED, for somebody else."""
+    if not ways:
+        return set()
+    sql = dialect()
+    columns = (("v_id", "uuid"), ("v_connector", "bigint"), ("v_hop", "smallint"))
+    source, params = sql.rows("v", columns, [(key, *ways[key]) for key in sorted(ways)])
+    among, ids = sql.keyed("id", sorted(ways))
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"UPDATE messaging_part SET connector_id = v_connector, hop = v_hop, attempts = 0 FROM {source} "
+            f"WHERE id = v_id AND {among} AND status = 'QUEUED' AND connector_id = %s RETURNING id",
+            [*params, *ids, connector_id],
+        )
+        return {sql.uuid(row[0]) for row in cursor.fetchall()}
+
+
+# -- no receipt in time
+
+
+def resend_without_receipt() -> int:
+    """Parts whose receipt did not come in time go over the next connector as well; returns how many."""
+    if not any(view.receipt_timeout for view in connectors().by_id.values()):
+        return 0
+    total = 0
+    while True:
+        found, done = _resend_pass()
+        total += done
+        if found < PASS:
+            return total
+
+
+@retried()
+def _resend_pass() -> tuple[int, int]:
+    with transaction.atomic():
+        now = rows.database_now()
+        due = Part.objects.filter(status=Status.SUBMITTED, uncertain_until__lte=now)
+        ids = list(due.order_by("uncertain_until").values_list("id", flat=True)[:PASS])
+        parts, messages = rows.lock(ids, skip_locked=True)
+        late = [part for part in parts.values() if part.status == Status.SUBMITTED]
+        down = set(down_lines(now)) if late else set()
+        ways = {part.id: way for part in late if _alive(part, now) and (way := _next(part, messages, down))}
+        moved = _send_again([part for part in late if part.id in ways], ways, now)
+        _wait_no_more([part.id for part in late if part.id not in moved])
+    return len(ids), len(moved)
+
+
+def _alive(part: PartRow, now: datetime) -> bool:
+    return part.expires_at is None or part.expires_at > now
+
+
+_AGAIN = (
+    *UNCLAIMED,
+    ("uncertain_until", "timestamptz"),
+    ("possible_duplicate", "boolean"),
+    ("connector_id", "bigint"),
+    ("hop", "smallint"),
+    ("attempts", "smallint"),
+    ("provider_id", "varchar"),
+    ("provider_key", "varchar"),
+)
+
+
+def _send_again(parts: Sequence[PartRow], ways: Mapping[UUID, tuple[int, int]], now: datetime) -> set[UUID]:
+    """`submitted_at` stays: it says that a carrier took it once, whatever becomes of the other copy."""
+    changes: dict[UUID, Sequence[Any]] = {
+        part.id: (None, None, None, None, True, *ways[part.id], 0, "", "") for part in parts
+    }
+    moved = status.move(Status.QUEUED, changes, columns=_AGAIN, only_from=frozenset({Status.SUBMITTED}))
+    flagged = {part.message_id for part in parts if part.id in moved}
+    if flagged:
+        Message.objects.filter(id__in=flagged, possible_duplicate=False).update(possible_duplicate=True)
+    keep_attempts([_unanswered(part, now) for part in parts if part.id in moved])
+    announce(moved)
+    return moved
+
+
+def _unanswered(part: PartRow, now: datetime) -> Attempt:
+    return Attempt(
+        id=new_id(),
+        part_id=part.id,
+        message_id=part.message_id,
+        connector_id=part.connector_id,
+        bind_no=part.bind_no,
+        started_at=part.claimed_at,
+        ended_at=now,
+        outcome=NO_RECEIPT,
+        error="No receipt in time; sent over the next connector",
+        provider_id=part.provider_id,
+        provider_key=part.provider_key,
+    )
+
+
+def _wait_no_more(part_ids: Sequence[UUID]) -> None:
+    """No other way: the receipt may still come."""
+    if part_ids:
+        Part.objects.filter(id__in=part_ids, status=Status.SUBMITTED).update(uncertain_until=None)
