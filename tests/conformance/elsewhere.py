@@ -46,14 +46,16 @@ _BY_FILE: dict[str, dict[str, str]] = {
         "5.1 enquire_link never before the bind": "test_enquire_link_is_never_sent_before_the_bind",
         "5.1 two missing answers are a dead peer": "test_two_missing_answers_in_a_row_mean_a_dead_peer",
     },
-    "tests/workers/smpp_server/test_mailbox.py": {
+    "tests/workers/smpp_server/test_mailbox_waiting.py": {
         "5.1 what is not acknowledged is sent again, ever later": "test_waits_grow_from_half_a_minute_to_an_hour",
         "5.1 the server's stop gives back what was not written":
             "test_a_stop_gives_back_what_was_not_written_and_waits_for_answers",
-        "5.2 intermediate receipts to whom asked": "test_that_it_is_under_way_is_told_to_whom_asked",
-        "5.3 texts to a client come in his alphabet": "test_texts_come_in_the_clients_alphabet",
         "5.4 a text of more parts than the client's window":
             "test_a_text_of_more_parts_than_the_window_has_slots_arrives_part_by_part",
+    },
+    "tests/workers/smpp_server/test_mailbox.py": {
+        "5.2 intermediate receipts to whom asked": "test_that_it_is_under_way_is_told_to_whom_asked",
+        "5.3 texts to a client come in his alphabet": "test_texts_come_in_the_clients_alphabet",
         "5.6 receipts in the client's style": "test_receipts_are_written_in_the_clients_style_and_read_back_the_same",
     },
     "tests/workers/test_binds_backoff.py": {

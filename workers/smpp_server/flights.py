@@ -12,6 +12,8 @@ from smpp.pdu import Pdu
 from smpp.status_classes import StatusClass, classify
 
 NOT_ANSWERED: Final = -1  # in place of a command_status
+PATIENCE: Final = 10  # put off in a row, before the client is left alone for a while
+LONGEST_PAUSE: Final = 30.0  # seconds
 # The client says "not now" (spec/smpp.md 5.7); anything else is his last word.
 _LATER: Final = frozenset({StatusClass.THROTTLE, StatusClass.BUSY, StatusClass.TEMPORARY, StatusClass.SESSION})
 
@@ -67,12 +69,28 @@ def untried(held: Held) -> Handed:
 
 @dataclass(slots=True)
 class Box:
-    """What this process holds for one client: rows with the moment of their claim, and how many are under way."""
+    """What this process holds for one client: rows with the moment of their claim, and how many are under way.
+
+    A client who puts off, or leaves unanswered, one after the other is asked more and more rarely, with one at a
+    time: else every row of a long mailbox would be put off, each with a write and a date of its own.
+    """
 
     waiting: deque[tuple[Held, float]] = field(default_factory=deque)
     flying: int = 0
     wanted: int = 0  # rows that it may hold, as of the last look
     more: bool = False  # the last claim left something behind, or there was no room for one
+    put_off: int = 0  # in a row
+    closed_until: float = 0.0
+
+    def heard(self, result: Handed, now: float) -> None:
+        """One has come back."""
+        self.flying -= 1
+        self.put_off = self.put_off + 1 if result.state == Delivery.State.PENDING else 0
+        self.closed_until = now + min(2.0 ** (self.put_off - PATIENCE), LONGEST_PAUSE) if self.put_off else 0.0
+
+    def is_open(self, now: float) -> bool:
+        """Whether more may go out now."""
+        return self.put_off < PATIENCE or (now >= self.closed_until and not self.flying)
 
     @property
     def held(self) -> int:

@@ -106,15 +106,15 @@ class Postman:
         self.wake(session.client_id)
 
     def _landed(self, session: "ClientSession", flight: Flight) -> None:
-        box = self._box(session.client_id)
-        box.flying -= 1
+        box, now = self._box(session.client_id), time.monotonic()
         result = flight.verdict()
+        box.heard(result, now)
         self._recorder.add(result)
         if result.state == Delivery.State.DELIVERED:
             session.delivered += 1
             self.handed += 1
         client = accounts().smpp(session.client_id)
-        while client is not None and box.waiting and _takes(session):
+        while client is not None and box.waiting and box.is_open(now) and _takes(session):
             self._hand(session, box, client)
         if box.more and box.room:
             self.wake(session.client_id)
@@ -144,9 +144,10 @@ class Postman:
         here = set(self._register.receiving_clients())
         if everybody:
             self._tidy(here)
-        for client_id in eager & here:
+        concerned = here if everybody else eager & here
+        for client_id in concerned:
             self._fill(client_id)
-        room = self._rooms(here if everybody else eager & here)
+        room = self._rooms(concerned)
         if not room:
             return
         try:
@@ -160,10 +161,10 @@ class Postman:
 
     def _rooms(self, clients: Iterable[int]) -> dict[int, int]:
         """Rows that may be claimed for each of these now; who has no room is asked again when there is some."""
-        found = {}
+        found, now = {}, time.monotonic()
         for client_id in clients:
             box = self._box(client_id)
-            box.wanted = min(AHEAD * self._window(client_id), MOST_HELD)
+            box.wanted = min(AHEAD * self._window(client_id), MOST_HELD) if box.is_open(now) else 0
             box.more = not box.room
             if box.room:
                 found[client_id] = box.room
@@ -210,9 +211,11 @@ class Postman:
 
     def _fill(self, client_id: int) -> None:
         """Write what waits, the sessions with free slots taking turns."""
-        client, box = accounts().smpp(client_id), self._box(client_id)
+        client, box, now = accounts().smpp(client_id), self._box(client_id), time.monotonic()
+        if client is None or not box.waiting:
+            return
         takers = deque(one for one in self._register.receivers(client_id) if _takes(one))
-        while client is not None and box.waiting and takers:
+        while box.waiting and takers and box.is_open(now):
             session = takers.popleft()
             self._hand(session, box, client)
             if _takes(session):

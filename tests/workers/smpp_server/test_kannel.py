@@ -11,7 +11,7 @@ from tests.support.running import parts_running
 from tests.support.waiting import wait_until
 from tests.support.web_sink import WebSink
 from tests.workers.smpp_server.cast import Running, Scene
-from tests.workers.smpp_server.test_mailbox import text_for
+from tests.workers.smpp_server.mail import text_for
 from workers.simulator import SimulatorConfig, SimulatorThread
 
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -15,8 +15,8 @@ from smpp.pdu import BindReceiver, BindTransceiver, SubmitSm
 from tests.support.cast import SMPP_PASSWORD, Cast, customer, make_smpp_client
 from tests.support.waiting import wait_until
 from tests.workers.smpp_server.cast import NUMBER, bound, deliveries, link
+from tests.workers.smpp_server.mail import end, off, submit_sm, text_for
 from tests.workers.smpp_server.processes import ServerProcess, servers
-from tests.workers.smpp_server.test_mailbox import end, off, submit_sm, text_for
 
 pytestmark = pytest.mark.django_db(transaction=True)
 # A dead server's word holds for HOLD, its leases for LEASE; beat looks every five seconds, here all the time.
