@@ -1,7 +1,7 @@
 """`make bench`: every figure that the documents quote.
 
-python -m bench                              all cases as one JSON document, about 25 minutes
-python -m bench --quick                      the figures of the targets with few messages, about 4 minutes
+python -m bench                              all cases as one JSON document, about 30 minutes
+python -m bench --quick                      the figures of the targets with few messages, about 6 minutes
 python -m bench --cases singles,"at rest"    only these
 python -m bench --report docs/reports/       bench-<date>-<commit>.json and .md as well
 """

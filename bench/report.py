@@ -44,18 +44,25 @@ CASES: dict[str, Case] = {
         "--gateway fleet --batch 1000 --connections 2",
         "--gateway fleet --batch 1000 --connections 2 --count 4000 --runs 1 --no-writes",
     ),
+    "smpp": Case("bench.smpp", "", "--count 3000 --runs 1 --no-writes"),
+    "smpp at 200/s": Case(
+        "bench.smpp",
+        "--rate 200 --count 4000 --binds 2 --runs 1 --warm-up 500 --no-writes",
+        "--rate 200 --count 1000 --binds 2 --runs 1 --warm-up 500 --no-writes",
+    ),
+    "held binds": Case("bench.held_binds", "", "--seconds 5"),
     "one bind": Case("bench.one_bind", "", "--count 3000"),
     "one bind with receipts": Case("bench.one_bind", "--receipt-ms 50", "--count 2000 --receipt-ms 50"),
     "at rest": Case("bench.at_rest", "", "--count 40 --idle-seconds 5"),
     "stages": Case("bench.stages", "", "--count 1500"),
     "growth": Case("bench.growth", "", "--quick"),
 }
-QUICK = ("ceilings", "accept", "singles", "batches", "one bind", "at rest")
+QUICK = ("ceilings", "accept", "singles", "batches", "smpp", "smpp at 200/s", "held binds", "one bind", "at rest")
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A figure that issue 3 asks for; `path` finds it in the results."""
+    """A figure that an issue asks for; `path` finds it in the results."""
 
     what: str
     wanted: float
@@ -79,6 +86,15 @@ TARGETS = (
         "CPU of our processes and the stores for 1,000 single messages", 1.3, "s",
         ("singles", "median", "cpu_seconds_per_1000", "ours and stores"),
     ),
+    Target(
+        "SMPP in, SMPP out, receipts with the customer: end to end", 2_000, "/s",
+        ("smpp", "median", "end_to_end_per_second"), True,
+    ),
+    Target(
+        "… submit_sm to its answer at 200/s, p50", 20, "ms",
+        ("smpp at 200/s", "median", "latency", "accept", "p50_ms"),
+    ),
+    Target("… the SMPP server with 500 binds (RSS)", 300, "MiB", ("held binds", "server_mib_with_binds", "rss")),
     Target("memory of our processes at rest (PSS)", 500, "MiB", ("singles", "memory", "memory_mib_at_rest")),
 )  # fmt: skip
 
@@ -166,7 +182,8 @@ def _verdict(target: Target, results: dict[str, Any]) -> tuple[str, str, str, st
 def _cpu(results: dict[str, Any]) -> list[str]:
     """CPU seconds for 1,000 messages by process, store and harness."""
     found = {
-        name: find(results, (name, "median", "cpu_seconds_per_1000")) for name in ("singles", "batches", "embedded")
+        name: find(results, (name, "median", "cpu_seconds_per_1000"))
+        for name in ("singles", "batches", "embedded", "smpp")
     }
     rows = [
         (name, group, ", ".join(f"{member} {used}" for member, used in cpu[group].items()), cpu[f"{group} in all"])

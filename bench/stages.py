@@ -17,17 +17,18 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Coroutine, Iterable
 from pathlib import Path
 from typing import Any
 
 import uvloop
 
-from bench import gateways
+from bench import gateways, smpp
 from bench.gateways import Gateway
 from bench.journey import Shape, measure
 from bench.processes import ROOT
 
+Load = Callable[[Gateway, int], Coroutine[Any, Any, dict[str, Any]]]
 RATE = 100  # samples a second
 # Tools that serve every stage: the file that called them decides.
 TOOLS = ("common/sql", "common/transactions", "common/clock", "common/ids", "workers/database", "common/jobs")
@@ -79,6 +80,19 @@ STAGES: tuple[tuple[str, str], ...] = (
     ("workers/deliveries/signing", "post"),
     ("workers/deliveries", "post"),
     ("common/http", "post"),
+    ("workers/smpp_server/submitting", "SMPP server: requests and answers"),
+    ("workers/smpp_server/translating", "SMPP server: requests and answers"),
+    ("workers/smpp_server/reading", "SMPP server: requests and answers"),
+    ("workers/smpp_server/client_session", "SMPP server: requests and answers"),
+    ("messaging/esme", "SMPP server: notes and receipts' facts"),
+    ("messaging/client_receipts", "SMPP server: notes and receipts' facts"),
+    ("messaging/mailbox", "mailbox claim and result"),
+    ("workers/smpp_server/mailbox", "postman"),
+    ("workers/smpp_server/flights", "postman"),
+    ("workers/smpp_server/receipts_out", "postman"),
+    ("workers/smpp_server/recorder", "mailbox claim and result"),
+    ("workers/holding", "mailbox claim and result"),
+    ("common/bell", "bell"),
     ("workers/tasks", "Celery"),
     ("gateway_project/celery", "Celery"),
     ("workers/management", "event loop"),
@@ -176,11 +190,11 @@ class Sampler:
         return {name: read(file.read_text()) for name, file in self._files.items() if file.exists()}
 
 
-def profile(gateway: Gateway, shape: Shape, directory: Path, run: int) -> dict[str, Any]:
+def profile(gateway: Gateway, load: Load, directory: Path, run: int) -> dict[str, Any]:
     """One run with samplers."""
     sampler = Sampler(gateway, directory)
     time.sleep(2)
-    found = uvloop.run(measure(gateway, shape, run=run))
+    found = uvloop.run(load(gateway, run))
     samples = sampler.stop()
     ours = found["cpu_seconds_per_1000"]["ours"]
     return {
@@ -193,16 +207,22 @@ def profile(gateway: Gateway, shape: Shape, directory: Path, run: int) -> dict[s
 
 
 def main() -> None:
-    """Profile single messages and batches."""
+    """Profile single messages, batches, and messages over SMPP."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--count", type=int, default=10_000)
+    parser.add_argument("--only", default="", help="one of the loads, by its name in the report")
     given = parser.parse_args()
     if not (Path(sys.executable).parent / "py-spy").exists():
         sys.exit("py-spy is not installed: pip install -r tests/requirements.txt")
-    shapes = {"single messages": Shape(given.count), "batches of 1,000": Shape(given.count, 2, batch=1_000)}
-    with gateways.fleet() as gateway, tempfile.TemporaryDirectory() as place:
+    every: dict[str, Load] = {
+        "single messages": lambda gateway, run: measure(gateway, Shape(given.count), run=run),
+        "batches of 1,000": lambda gateway, run: measure(gateway, Shape(given.count, 2, batch=1_000), run=run),
+        "over SMPP": lambda gateway, run: smpp.measure(gateway, smpp.Shape(given.count), run=run),
+    }
+    chosen = {name: load for name, load in every.items() if given.only in ("", name)}
+    with gateways.fleet(document=smpp.document(100, 100)) as gateway, tempfile.TemporaryDirectory() as place:
         uvloop.run(measure(gateway, Shape(500), run=0))
-        found = {name: profile(gateway, shape, Path(place), run) for run, (name, shape) in enumerate(shapes.items(), 1)}
+        found = {name: profile(gateway, load, Path(place), run) for run, (name, load) in enumerate(chosen.items(), 1)}
     print(json.dumps(found, indent=2))
 
 

@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from django.db import connection
+from django.db import connection, transaction
 
 from common.clock import utc_now
 from common.ids import derive
 from common.sql import dialect
+from messaging import mailbox
 from messaging.models import Delivery
 from smpp.addresses import Address
 
@@ -55,7 +56,7 @@ _COLUMNS = (
 
 
 def plan(texts: Sequence[TextFor]) -> list[UUID]:
-    """Write a Delivery row for each text, in the caller's transaction; the client's server finds it. Returns ids."""
+    """Write a Delivery row for each text, in the caller's transaction; the client's server hears of it. Returns ids."""
     now = utc_now()
     rows: list[tuple[Any, ...]] = []
     for text in texts:
@@ -66,6 +67,8 @@ def plan(texts: Sequence[TextFor]) -> list[UUID]:
         ))  # fmt: skip
     with connection.cursor() as cursor:
         dialect().insert(cursor, Delivery._meta.db_table, _COLUMNS, rows)
+    boxes = {text.smpp_client_id for text in texts}
+    transaction.on_commit(lambda: mailbox.ring(boxes))
     return [row[0] for row in rows]
 
 

@@ -7,13 +7,13 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from django.db import connection
+from django.db import connection, transaction
 
 from accounts.snapshot import AccountView, accounts
 from common.ids import derive
 from common.jobs import enqueue
 from common.sql import dialect
-from messaging import client_receipts
+from messaging import client_receipts, mailbox
 from messaging.client_receipts import Wish
 from messaging.events import FINAL, LATE, UNDERWAY, Told
 from messaging.lines import line_name
@@ -61,7 +61,7 @@ def plan(told: Sequence[Told], *, now: datetime) -> list[UUID]:
 
     At most one event of each number for a message: one that exists already is left alone. Rows for a webhook are
     born claimed for whoever gets the hint; when the hint is lost their lease ends and they are due. Rows for a client
-    bind are PENDING without `next_try_at`: the SMPP server finds them, the webhook loop never does.
+    bind are PENDING without `next_try_at`: the SMPP server hears of them, the webhook loop never finds them.
     """
     wanted: dict[UUID, tuple[Told, _Target]] = {}
     wishes = client_receipts.wishes([event.message for event in told])
@@ -80,6 +80,9 @@ def plan(told: Sequence[Told], *, now: datetime) -> list[UUID]:
     posted = [key.hex for key, (_, target) in wanted.items() if target.url]
     if posted:
         enqueue(DELIVER, ids=posted, token=token)
+    boxes = {target.smpp_client_id for _, target in wanted.values() if target.smpp_client_id is not None}
+    if boxes:
+        transaction.on_commit(lambda: mailbox.ring(boxes))
     return list(wanted)
 
 

@@ -1,25 +1,30 @@
 """The mailbox of client binds: receipts and texts wait as Delivery rows until a bound client has acknowledged them.
 
-Several servers may serve one client: who holds a bind that can receive claims rows under a lease. What a server that
-died had claimed is free again when its lease has ended, under the same id (design rules P6, P7).
+Several servers may serve one client: who holds a bind that can receive claims rows under a lease, which lasts as long
+as it lives (`workers.holding`). What a server that died had claimed is free again, under the same id (design rules
+P6, P7). A bell tells the servers that something has come; they look from time to time as well.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from operator import attrgetter
 from typing import Any, Final
 from uuid import UUID
 
 from django.db import connection, transaction
 
+from common.bell import bell
 from common.clock import utc_now
 from common.ids import floor_at
-from common.sql import dialect
+from common.sql import dialect, hot
 from common.transactions import retried
 from messaging import delivery_results
 from messaging.models import Delivery
 
-LEASE: Final = 60.0  # seconds; an answer may take half of it
+# Seconds until somebody else may take what was claimed, unless the taker lives and lists its token (process_leases):
+# how long what a server that died had in hand waits.
+LEASE: Final = 5.0
 KEPT: Final = timedelta(days=7)
 # Seconds until an unanswered or put-off delivery is sent again; it doubles with every try.
 FIRST_WAIT, LONGEST_WAIT = 30.0, 3600.0
@@ -38,7 +43,6 @@ class Held:
     kind: str  # dlr, mo
     body: str
     tries: int
-    created_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,40 +62,63 @@ def wait_after(tries: int) -> float:
     return min(FIRST_WAIT * 2.0 ** max(0, tries - 1), LONGEST_WAIT)
 
 
-def with_mail(client_ids: Sequence[int]) -> list[int]:
-    """Those clients for whom something is due."""
-    if not client_ids:
-        return []
-    d = dialect()
-    source, params = d.rows("v", (("v_client", "bigint"),), [(client,) for client in client_ids])
-    sql = f"SELECT v_client FROM {source} WHERE EXISTS (SELECT 1 FROM {_TABLE} WHERE {_due('v_client')})"
-    with connection.cursor() as cursor:
-        cursor.execute(sql, [*params, _floor()])
-        return [int(row[0]) for row in cursor.fetchall()]
+def ring(client_ids: Collection[int]) -> None:
+    """Something has come for these clients: their servers look at once. Call it after the commit."""
+    if client_ids:
+        bell("mailbox").ring(client_ids)
+
+
+async def hear(heard: Callable[[list[int]], object]) -> None:
+    """Hear of every ring until cancelled."""
+    await bell("mailbox").hear(heard)
 
 
 @retried()
 def claim(*, token: int, room: Mapping[int, int]) -> list[Held]:
     """Claim what is due, oldest message first: at most `room[client]` rows of each client, under a new token."""
+    wanted = sorted((client, rows) for client, rows in room.items() if rows > 0)
+    if not wanted:
+        return []
     d = dialect()
-    with transaction.atomic(), connection.cursor() as cursor:
-        chosen: list[UUID] = []
-        for client in sorted(room):
-            cursor.execute(
-                f"SELECT id FROM {_TABLE} WHERE {_due('%s')} ORDER BY id LIMIT %s {d.skip_locked}",
-                [client, _floor(), room[client]],
-            )
-            chosen += [d.uuid(row[0]) for row in cursor.fetchall()]
+    with transaction.atomic(), hot() as cursor:
+        chosen = _CHOOSE[connection.vendor](cursor, wanted)
         if not chosen:
             return []
-        among, ids = d.any_of("id", chosen)
+        among, ids = d.keyed("id", chosen)
         cursor.execute(
             f"UPDATE {_TABLE} SET state = 'CLAIMED', token = %s, lease_until = {d.seconds_ahead()} "
-            f"WHERE {among} AND state = 'PENDING' RETURNING id, smpp_client_id, kind, body, tries, created_at",
+            f"WHERE {among} AND state = 'PENDING' RETURNING id, smpp_client_id, kind, body, tries",
             [token, LEASE, *ids],
         )
         rows = cursor.fetchall()
-    return sorted((_held(row, token) for row in rows), key=lambda held: held.id)
+    return sorted((Held(d.uuid(row[0]), token, *row[1:]) for row in rows), key=attrgetter("id"))
+
+
+def _at_once(cursor: Any, wanted: Sequence[tuple[int, int]]) -> list[UUID]:
+    """One statement for all clients: a walk along the index of each."""
+    d = dialect()
+    source, params = d.rows("v", (("v_client", "bigint"), ("v_room", "bigint")), wanted)
+    cursor.execute(
+        f"SELECT found.id FROM {source} CROSS JOIN LATERAL (SELECT id FROM {_TABLE} WHERE {_due('v_client')} "
+        f"ORDER BY id LIMIT v_room {d.skip_locked}) AS found",
+        [*params, _floor()],
+    )
+    return [row[0] for row in cursor.fetchall()]
+
+
+def _one_by_one(cursor: Any, wanted: Sequence[tuple[int, int]]) -> list[UUID]:
+    """SQLite has no LATERAL, and no way to go either."""
+    d, chosen, floor = dialect(), [], _floor()
+    for client, rows in wanted:
+        cursor.execute(
+            f"SELECT id FROM {_TABLE} WHERE {_due('%s')} ORDER BY id LIMIT %s",
+            [client, floor, rows],
+        )
+        chosen += [d.uuid(row[0]) for row in cursor.fetchall()]
+    return chosen
+
+
+_CHOOSE: Final = {"postgresql": _at_once, "sqlite": _one_by_one}
 
 
 def _due(client: str) -> str:
@@ -104,22 +131,17 @@ def _floor() -> Any:
     return dialect().value(floor_at(utc_now() - _REACH))
 
 
-def _held(row: Sequence[Any], token: int) -> Held:
-    d = dialect()
-    key, client, kind, body, tries, created_at = row
-    created = d.moment(created_at)
-    assert created is not None
-    return Held(d.uuid(key), token, client, kind, body, tries, created)
-
-
 @retried()
 def record(results: Sequence[Handed]) -> None:
-    """Write how tries ended, in one statement; a lease that was lost changes nothing."""
+    """Write how tries ended, in one statement; a lease that was lost changes nothing. What is due at once is told."""
     if not results:
         return
     now = utc_now()
     with transaction.atomic():
         delivery_results.write([_result(result, now) for result in results])
+    ring(
+        {result.held.smpp_client_id for result in results if result.state == Delivery.State.PENDING and not result.wait}
+    )
 
 
 _LARGEST_CODE: Final = 32_767  # the column also holds HTTP codes

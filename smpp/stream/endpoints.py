@@ -2,8 +2,9 @@
 
 import asyncio
 import ssl as ssl_module
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
+from typing import Any, Protocol
 
 from smpp.session import Role, SessionConfig
 from smpp.stream.connection import Connection, OnEvents, StreamLimits, ignore
@@ -35,12 +36,20 @@ async def connect(
     return connection
 
 
+class Listener(Protocol):
+    """What accepts connections: asyncio's server, or one that looks at them before their handshake."""
+
+    @property
+    def sockets(self) -> Sequence[Any]: ...
+    def close(self) -> None: ...
+
+
 class SmppServer:
     """A listening socket and its connections."""
 
     def __init__(self) -> None:
         self.connections: set[Connection] = set()
-        self._server: asyncio.Server | None = None
+        self._server: Listener | None = None
 
     @property
     def port(self) -> int:
@@ -48,8 +57,8 @@ class SmppServer:
         assert self._server is not None
         return int(self._server.sockets[0].getsockname()[1])
 
-    def attach(self, server: asyncio.Server) -> None:
-        """Take the socket that `serve` opened."""
+    def attach(self, server: Listener) -> None:
+        """Take the socket that `serve` opened, or one of the owner's."""
         self._server = server
 
     def stop_accepting(self) -> None:

@@ -20,18 +20,19 @@ from psycopg.adapt import Transformer
 
 from common import partitions
 from common.errors import SendKind
-from common.ids import derive
+from common.ids import derive, new_id
 from common.postgresql.base import Prepared
 from common.queues import Lane
-from messaging import cancel, claims, due, leases, outbox, selectors, sweep, trace, webhooks
+from messaging import cancel, claims, client_texts, due, leases, mailbox, outbox, selectors, sweep, trace, webhooks
 from messaging.models import Message, Part, Status
 from messaging.selectors import Filters
+from smpp.addresses import Address
 from smpp.constants import MessageState
 from tests.messaging import underway
 from tests.messaging.underway import accepted, bind, receipt, receipt_for, sent
 from tests.support import intake
 from tests.support import webhooks as letters
-from tests.support.cast import NUMBER, Cast, customer
+from tests.support.cast import NUMBER, Cast, customer, make_smpp_client
 from workers.binds.table import lanes_with_rows
 from workers.tasks.housekeeping import PARTITIONED
 
@@ -52,6 +53,7 @@ BY_STATE = {
     "receipt_parked": "the same rows: both indexes of parked receipts are as small",
     "delivery_due": "webhooks by the date of the next try",
     "delivery_lease": "webhooks by the end of their lease",
+    "delivery_mailbox": "what waits for a client bind, whenever its message was accepted, up to 60 days ago",
 }
 
 
@@ -326,6 +328,21 @@ def test_webhooks(who):
         webhooks.give_back(letters.claim(waiting))
         assert webhooks.release_stale() == len(late)
     check(seen, least=8)
+
+
+def test_mailboxes(who):
+    esme, quiet = make_smpp_client(who.account), make_smpp_client(who.account)
+    client_texts.plan([client_texts.TextFor(
+        inbound_id=new_id(), account_id=who.account.pk, smpp_client_id=esme.pk,
+        facts=client_texts.TextFacts(source=Address(NUMBER, 1, 1), destination=Address("4444", 3, 0), content="hi",
+                                     encoding="gsm7"),
+    ) for _ in range(5)])  # fmt: skip
+    with watching() as seen:
+        held = mailbox.claim(token=9, room={esme.pk: 4, quiet.pk: 4})
+        mailbox.record([mailbox.Handed(item, "DELIVERED") for item in held])
+        mailbox.expire()
+    assert len(held) == 4
+    check(seen, least=4)
 
 
 def test_sweeps(who):

@@ -11,6 +11,7 @@ from types import FrameType
 
 from tests.services.answering import Unusable
 from tests.services.choosing import Chosen, choose_all
+from tests.services.programs import install_missing
 
 USAGE = "usage: python -m tests.services run -- COMMAND [ARGUMENT ...]"
 COMMAND_END_SECONDS = 60  # pytest tears its databases down after a signal
@@ -68,6 +69,7 @@ def run(command: list[str]) -> int:
     with ExitStack() as stack:
         try:
             chosen = choose_all(os.environ, stack)
+            install_missing()
             print("services: " + ", ".join(f"{c.service.name} ({c.origin})" for c in chosen), flush=True)
             status = _run(command, _environment(chosen))
         except Unusable as error:

@@ -52,16 +52,21 @@ def _named(service: Service, url: str) -> str:
 
 
 def _install(service: Service) -> None:
-    """Install the package of `service` if it is absent; only root on Debian or Ubuntu can."""
+    """Install the package of `service` if it is absent."""
     if private.binary_of(service):
         return
-    if os.geteuid() != 0 or not shutil.which("apt-get"):
-        raise Unusable(f"missing: {service.name}; {advice(service)}")
-    print(f"services: installing {service.packages}", flush=True)
-    _apt_get("update", "-qq")
-    _apt_get("install", "-y", "-qq", "--no-install-recommends", service.packages)
+    install(service.packages, f"missing: {service.name}; {advice(service)}")
     if not private.binary_of(service):
         raise Unusable(f"missing: {service.name}; apt-get installed {service.packages}, but no program of it")
+
+
+def install(packages: str, missing: str) -> None:
+    """Install packages; only root on Debian or Ubuntu can, everybody else is told what is `missing`."""
+    if os.geteuid() != 0 or not shutil.which("apt-get"):
+        raise Unusable(missing)
+    print(f"services: installing {packages}", flush=True)
+    _apt_get("update", "-qq")
+    _apt_get("install", "-y", "-qq", "--no-install-recommends", packages)
 
 
 def advice(service: Service) -> str:

@@ -13,7 +13,7 @@ from uuid import UUID
 
 from messaging.due import Skip
 from messaging.webhooks import Claimed
-from workers.deliveries.holding import MARGIN
+from workers.holding import MARGIN
 
 IN_FLIGHT: Final = 500
 PER_ENDPOINT: Final = 16

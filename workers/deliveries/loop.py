@@ -21,8 +21,8 @@ from messaging.due import Due, Position
 from messaging.webhooks import Claimed, Posted
 from workers.database import DatabaseThreads
 from workers.deliveries.endpoints import HELD, IN_FLIGHT, TIMEOUT, Endpoints, Flight
-from workers.deliveries.holding import EVERY, MARGIN, Holding
 from workers.deliveries.signing import headers
+from workers.holding import EVERY, MARGIN, Holding
 
 log = structlog.get_logger(__name__)
 

@@ -39,7 +39,8 @@ async def answer(session: "ClientSession", pdu: Pdu) -> None:
     if client is None:
         return
     try:
-        session.respond(await session.shared.database.run(_DEEDS[type(pdu)], client, pdu))
+        async with session.shared.questions:
+            session.respond(await session.shared.database.run(_DEEDS[type(pdu)], client, pdu))
     except Refused as refusal:
         session.refuse(pdu, refusal.status, refusal.reason)
     except Rejected as problem:

@@ -84,10 +84,10 @@ async def _bind(session: "ClientSession", pdu: Any) -> None:
         return
     session.client_id, session.system_id, session.password_hash = client.id, client.system_id, client.password_hash
     session.mode, session.bind_id, session.since = mode, bind_id, utc_now()
+    shared.door.bound()
     session.connection.session.reconfigure(config_of(client))
     session.settle(Subject(WireLog.Kind.CLIENT, client.id))
     session.respond(pdu.reply(system_id=SYSTEM_ID))
-    shared.door.bound()
     shared.register.add(session)
     shared.binds_table.opened(session, pdu.interface_version)
     log.info("smpp_bound", system_id=client.system_id, mode=mode, address=session.address)

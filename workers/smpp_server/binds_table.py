@@ -8,7 +8,7 @@ from uuid import UUID
 import structlog
 from django.db import connection, transaction
 
-from accounts.models import ClientBind
+from accounts.models import ClientBind, SmppClient
 from common.clock import utc_now
 from common.sql import dialect
 from common.transactions import retried
@@ -87,7 +87,7 @@ def _write(opened: Sequence[ClientBind], ended: Sequence[tuple[Any, ...]]) -> No
         return
     d = dialect()
     with transaction.atomic():
-        ClientBind.objects.bulk_create(opened, ignore_conflicts=True)
+        ClientBind.objects.bulk_create(_of_known(opened), ignore_conflicts=True)
         if ended:
             source, params = d.rows("v", _END, ended)
             with connection.cursor() as cursor:
@@ -96,6 +96,13 @@ def _write(opened: Sequence[ClientBind], ended: Sequence[tuple[Any, ...]]) -> No
                     f"FROM {source} WHERE id = v_id",
                     params,
                 )
+
+
+def _of_known(opened: Sequence[ClientBind]) -> list[ClientBind]:
+    """Without those whose client was deleted meanwhile: one of them would keep all the others from being written."""
+    wanted = {bind.smpp_client_id for bind in opened}
+    known = set(SmppClient.objects.filter(pk__in=wanted).values_list("pk", flat=True)) if wanted else set()
+    return [bind for bind in opened if bind.smpp_client_id in known]
 
 
 @retried()

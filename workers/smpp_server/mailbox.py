@@ -1,29 +1,29 @@
 """The postman: carries receipts and texts from the mailbox to the clients who are bound here and can receive.
 
-Rows are claimed for whoever has room, a little more than the peer's window holds; what is not answered is tried again
-later under the same id (messaging.mailbox). One turn at a time: claims never overtake each other.
+He goes when a bell tells that something has come, and from time to time. Rows are claimed for whoever has room, a
+little more than the peer's window holds; what is not answered is tried again later under the same id
+(messaging.mailbox). One turn at a time: claims never overtake each other.
 """
 
 import asyncio
 import time
 from collections import deque
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Final
 
 import structlog
 
-from accounts.snapshot import accounts
+from accounts.snapshot import SmppClientView, accounts
 from messaging import mailbox
 from messaging.mailbox import Handed, Held
 from messaging.models import Delivery
 from messaging.webhooks import new_token
-from smpp.constants import status_name
 from smpp.errors import FieldError, SessionError
 from smpp.events import Closed, ResponseReceived, ResponseTimeout
-from smpp.pdu import Pdu
-from smpp.status_classes import StatusClass, classify
 from workers.binds.background import end, lasting, within
+from workers.holding import EVERY as TELL_EVERY
+from workers.holding import MARGIN, Holding
+from workers.smpp_server.flights import NOT_ANSWERED, Box, Flight, never, untried
 from workers.smpp_server.receipts_out import pdus_of
 from workers.smpp_server.recorder import Recorder
 from workers.smpp_server.register import Register
@@ -34,34 +34,11 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger(__name__)
 
-LOOK_EVERY: Final = 0.1  # seconds between looks into the mailbox while nothing happens
-CLIENTS_A_LOOK: Final = 2_000  # a second: with more clients the looks come less often
+LOOK_EVERY: Final = 1.0  # seconds between looks that no bell asked for: what is due again, and rings that were lost
+BREATH: Final = 0.02  # seconds between two claims, so that a flood of rings makes few of them
 AHEAD: Final = 4  # windows that are claimed ahead, so that a fast reader never waits for a claim
 MOST_HELD: Final = 400  # rows of one client in our memory
-KEPT_FOR: Final = 15.0  # seconds in our memory unsent; then they go back, before their lease ends
-# The client says "not now" (spec/smpp.md 5.7); anything else is his last word.
-_LATER: Final = frozenset({StatusClass.THROTTLE, StatusClass.BUSY, StatusClass.TEMPORARY, StatusClass.SESSION})
-
-
-@dataclass(slots=True, eq=False)
-class _Flight:
-    """One delivery on one session: as many PDUs as wait for an answer."""
-
-    held: Held
-    left: int
-    failed: int = 0  # the first command_status that was not 0
-
-
-@dataclass(slots=True)
-class _Box:
-    """What this process holds for one client."""
-
-    waiting: deque[tuple[Held, float]] = field(default_factory=deque)
-    flying: int = 0
-
-    @property
-    def held(self) -> int:
-        return len(self.waiting) + self.flying
+KEPT_FOR: Final = 15.0  # seconds in our memory unsent; then they go back, for another server perhaps
 
 
 class Postman:
@@ -69,23 +46,28 @@ class Postman:
 
     def __init__(self, register: Register, database: "DatabaseThreads") -> None:
         self._register, self._database = register, database
-        self._recorder = Recorder(database)
-        self._boxes: dict[int, _Box] = {}
+        self._holding = Holding()
+        self._recorder = Recorder(database, self._holding)
+        self._boxes: dict[int, Box] = {}
         self._bell = asyncio.Event()
         self._eager: set[int] = set()
-        self._more: set[int] = set()  # clients whose last claim left something behind
         self._tasks: list[asyncio.Task[None]] = []
+        self._teller: asyncio.Task[None] | None = None
         self.handed = 0
 
     def start(self) -> None:
-        """Begin to look."""
-        self._tasks = [lasting(self._run, "postman")]
+        """Begin to listen and to look."""
+        self._tasks = [
+            lasting(self._run, "postman"),
+            lasting(lambda: mailbox.hear(self._rung), "mailbox bell"),
+        ]
+        self._teller = lasting(self._tell_what_is_held, "mailbox holding")
 
     async def stop(self, patience: float) -> None:
         """Claim no more, wait for answers at most `patience` seconds, give the rest back, and write it all."""
         await end(self._tasks)
-        for client_id, box in self._boxes.items():
-            self._give_back(client_id, box, float("inf"))
+        for box in self._boxes.values():
+            self._give_back(box, float("inf"))
         until = time.monotonic() + patience
         while any(box.flying for box in self._boxes.values()) and time.monotonic() < until:  # noqa: ASYNC110 - once, at the end
             await asyncio.sleep(0.02)
@@ -93,6 +75,9 @@ class Postman:
     async def close(self) -> None:
         """Write what has been answered; call it when the sessions have ended."""
         await self._recorder.close()
+        if self._teller is not None:
+            await end([self._teller])
+        await self._database.run(self._holding.end)
 
     def wake(self, client_id: int) -> None:
         """There may be something to do for this client: he is bound, he reads again, he has answered."""
@@ -105,157 +90,178 @@ class Postman:
     def answered(self, session: "ClientSession", event: ResponseReceived | ResponseTimeout) -> None:
         """A PDU of ours was answered, or was not in time."""
         flight = event.context
-        if not isinstance(flight, _Flight):
+        if not isinstance(flight, Flight):
             return
-        late = isinstance(event, ResponseTimeout)
-        flight.left -= 1
-        if late:
-            flight.failed = flight.failed or -1
-        elif isinstance(event, ResponseReceived) and event.pdu.status:
-            flight.failed = flight.failed or event.pdu.status
-        if not flight.left:
+        flight.answered(NOT_ANSWERED if isinstance(event, ResponseTimeout) else event.pdu.status)
+        self._write(session, flight)
+        if flight.landed:
             self._landed(session, flight)
 
     def lost(self, session: "ClientSession", event: Closed) -> None:
         """A session has ended: what it had not answered is due at once, for another bind or the next one."""
-        flights = {one.context for one in event.unanswered if isinstance(one.context, _Flight)}
+        flights = {one.context for one in event.unanswered if isinstance(one.context, Flight)}
         for flight in flights:
             self._box(session.client_id).flying -= 1
             self._recorder.add(Handed(flight.held, Delivery.State.PENDING, 0.0, None, "the session ended first"))
         self.wake(session.client_id)
 
-    def _landed(self, session: "ClientSession", flight: _Flight) -> None:
-        box = self._box(session.client_id)
-        box.flying -= 1
-        self._recorder.add(_verdict(flight))
-        if not flight.failed:
+    def _landed(self, session: "ClientSession", flight: Flight) -> None:
+        box, now = self._box(session.client_id), time.monotonic()
+        result = flight.verdict()
+        box.heard(result, now)
+        self._recorder.add(result)
+        if result.state == Delivery.State.DELIVERED:
             session.delivered += 1
             self.handed += 1
-        self._fill(session.client_id, box)
-        if session.client_id in self._more and len(box.waiting) <= session.connection.session.free_slots:
+        client = accounts().smpp(session.client_id)
+        while client is not None and box.waiting and box.is_open(now) and _takes(session):
+            self._hand(session, box, client)
+        if box.more and box.room:
             self.wake(session.client_id)
 
     # -- claiming ---------------------------------------------------------------------------------
 
-    async def _run(self) -> None:
-        while True:
-            clients = self._register.receiving_clients()
-            nobody = not (clients or self._boxes)  # the bell tells of the first bind
-            await within(self._bell, None if nobody else max(LOOK_EVERY, len(clients) / CLIENTS_A_LOOK))
-            self._bell.clear()
-            await self._turn()
+    def _rung(self, client_ids: Iterable[int]) -> None:
+        """Something has come for these; most are bound elsewhere, or nowhere."""
+        for client_id in client_ids:
+            if self._register.receivers(client_id):
+                self.wake(client_id)
 
-    async def _turn(self) -> None:
+    async def _run(self) -> None:
+        looked = float("-inf")
+        while True:
+            nobody = not (self._register.receiving_clients() or self._boxes)  # the bell tells of the first bind
+            await within(self._bell, None if nobody else max(0.0, looked + LOOK_EVERY - time.monotonic()))
+            self._bell.clear()
+            everybody = time.monotonic() - looked >= LOOK_EVERY
+            if everybody:
+                looked = time.monotonic()
+            await self._turn(everybody=everybody)
+            await asyncio.sleep(BREATH)
+
+    async def _turn(self, *, everybody: bool) -> None:
         eager, self._eager = self._eager, set()
         here = set(self._register.receiving_clients())
-        self._tidy(here)
-        room = {client: self._room(client) for client in here}
-        asked = [client for client in sorted(here) if room[client] > 0]
+        if everybody:
+            self._tidy(here)
+        concerned = here if everybody else eager & here
+        for client_id in concerned:
+            self._fill(client_id)
+        room = self._rooms(concerned)
+        if not room:
+            return
         try:
-            known = [client for client in asked if client in eager]
-            unknown = [client for client in asked if client not in eager]
-            due = known + (await self._database.run(mailbox.with_mail, unknown) if unknown else [])
-            chosen = {one: room[one] for one in due}
-            found = await self._database.run(mailbox.claim, token=new_token(), room=chosen) if chosen else []
+            found = await self._database.run(mailbox.claim, token=new_token(), room=room)
         except Exception as error:  # the store is away: look again
             log.warning("mailbox_not_read", error=str(error))
             self._eager |= eager
             await asyncio.sleep(1.0)
             return
-        self._took(found, chosen)
+        self._took(found, room)
 
-    def _took(self, found: Iterable[Held], room: dict[int, int]) -> None:
+    def _rooms(self, clients: Iterable[int]) -> dict[int, int]:
+        """Rows that may be claimed for each of these now; who has no room is asked again when there is some."""
+        found, now = {}, time.monotonic()
+        for client_id in clients:
+            box = self._box(client_id)
+            box.wanted = min(AHEAD * self._window(client_id), MOST_HELD) if box.is_open(now) else 0
+            box.more = not box.room
+            if box.room:
+                found[client_id] = box.room
+        return found
+
+    def _window(self, client_id: int) -> int:
+        """Slots of the client's sessions that read, taken ones included."""
+        sessions = [one.connection.session for one in self._register.receivers(client_id) if one.connection.writable]
+        return sum(session.free_slots + session.outstanding for session in sessions)
+
+    def _took(self, found: Iterable[Held], room: Mapping[int, int]) -> None:
         now, taken = time.monotonic(), dict.fromkeys(room, 0)
         for held in found:
             self._box(held.smpp_client_id).waiting.append((held, now))
+            self._holding.take((held,))
             taken[held.smpp_client_id] += 1
-        for client, count in taken.items():
+        for client_id, count in taken.items():
+            self._box(client_id).more = count == room[client_id]
             if count:
-                self._fill(client, self._box(client))
-            if count and count == room[client]:
-                self._more.add(client)  # it is claimed as soon as there is room again
-            else:
-                self._more.discard(client)
-
-    def _room(self, client_id: int) -> int:
-        """Rows that may be claimed for a client now."""
-        window = sum(
-            one.connection.session.free_slots + one.connection.session.outstanding
-            for one in self._register.receivers(client_id)
-            if one.connection.writable
-        )
-        held = self._box(client_id).held
-        wanted = min(window * AHEAD, MOST_HELD)
-        # Few at a time would be many statements: wait until half of it is free.
-        return wanted - held if held * 2 <= wanted else 0
+                self._fill(client_id)
 
     def _tidy(self, here: set[int]) -> None:
         """Give back what nobody here can take, and what waits too long for its turn."""
         now = time.monotonic()
         for client_id, box in list(self._boxes.items()):
-            self._give_back(client_id, box, now - KEPT_FOR if client_id in here else float("inf"))
+            self._give_back(box, now - KEPT_FOR if client_id in here else float("inf"))
             if not box.held and client_id not in here:
                 del self._boxes[client_id]
 
-    def _give_back(self, client_id: int, box: _Box, before: float) -> None:
+    def _give_back(self, box: Box, before: float) -> None:
         while box.waiting and box.waiting[0][1] < before:
             held, _ = box.waiting.popleft()
-            self._recorder.add(Handed(held, Delivery.State.PENDING, 0.0, None, "", tried=False))
+            self._recorder.add(untried(held))
+
+    async def _tell_what_is_held(self) -> None:
+        while True:
+            try:
+                await self._database.run(self._holding.tell, self._holding.tokens())
+            except Exception as error:  # leases end meanwhile: what waits is then not ours to send
+                log.warning("mailbox_holding_not_told", error=str(error))
+            await asyncio.sleep(TELL_EVERY)
 
     # -- handing over -----------------------------------------------------------------------------
 
-    def _fill(self, client_id: int, box: _Box) -> None:
-        """Write what waits, on the sessions with free slots in turn."""
-        client = accounts().smpp(client_id)
-        if client is None:
+    def _fill(self, client_id: int) -> None:
+        """Write what waits, the sessions with free slots taking turns."""
+        client, box, now = accounts().smpp(client_id), self._box(client_id), time.monotonic()
+        if client is None or not box.waiting:
             return
-        while box.waiting:
-            session = _freest(self._register.receivers(client_id))
-            if session is None:
-                return
-            held, _ = box.waiting.popleft()
-            try:
-                pdus = pdus_of(held, client, tlvs_allowed=session.connection.session.tlvs_allowed)
-            except (ValueError, KeyError, TypeError) as error:
-                log.error("mailbox_unreadable", delivery=str(held.id), error=str(error))
-                self._recorder.add(Handed(held, Delivery.State.EXHAUSTED, 0.0, None, f"unreadable: {error}"))
-                continue
-            self._send(session, box, held, pdus)
+        takers = deque(one for one in self._register.receivers(client_id) if _takes(one))
+        while box.waiting and takers and box.is_open(now):
+            session = takers.popleft()
+            self._hand(session, box, client)
+            if _takes(session):
+                takers.append(session)
 
-    def _send(self, session: "ClientSession", box: _Box, held: Held, pdus: list[Pdu]) -> None:
-        flight = _Flight(held, len(pdus))
-        sent = 0
+    def _hand(self, session: "ClientSession", box: Box, client: SmppClientView) -> None:
+        held, claimed_at = box.waiting.popleft()
+        if not self._is_ours(held, claimed_at):
+            self._holding.drop((held,))
+            return
         try:
-            for pdu in pdus:
-                session.connection.submit(pdu, flight)
-                sent += 1
-        except FieldError as error:
-            log.error("mailbox_unwritable", delivery=str(held.id), error=str(error))
-            self._recorder.add(Handed(held, Delivery.State.EXHAUSTED, 0.0, None, f"cannot be written: {error}"))
-        except SessionError as error:  # no room for all its parts, or the session is ending
-            log.info("mailbox_not_sent", delivery=str(held.id), error=str(error))
-            flight.left, flight.failed = sent, -1
-            if not sent:
-                self._recorder.add(Handed(held, Delivery.State.PENDING, 1.0, None, str(error), tried=False))
-        if sent:
+            pdus = pdus_of(held, client, tlvs_allowed=session.connection.session.tlvs_allowed)
+        except (ValueError, KeyError, TypeError) as error:
+            log.error("mailbox_unreadable", delivery=str(held.id), error=str(error))
+            self._recorder.add(never(held, f"unreadable: {error}"))
+            return
+        flight = Flight(held, deque(pdus))
+        self._write(session, flight)
+        if flight.out:
             box.flying += 1
+        else:
+            self._recorder.add(flight.verdict() if flight.landed else untried(held))
 
-    def _box(self, client_id: int) -> _Box:
-        return self._boxes.setdefault(client_id, _Box())
+    def _is_ours(self, held: Held, claimed_at: float) -> bool:
+        """Whether nobody else may have claimed it: its lease is young, or everybody knows that we hold it."""
+        return time.monotonic() - claimed_at < mailbox.LEASE - MARGIN or self._holding.keeps(held.token)
+
+    def _write(self, session: "ClientSession", flight: Flight) -> None:
+        """Write its next PDUs as far as there are free slots; after a refusal, none of the rest."""
+        link = session.connection
+        try:
+            while flight.goes_on and link.session.free_slots:
+                link.submit(flight.rest[0], flight)
+                flight.rest.popleft()
+                flight.out += 1
+        except FieldError as error:
+            log.error("mailbox_unwritable", delivery=str(flight.held.id), error=str(error))
+            flight.broken = f"cannot be written: {error}"
+        except SessionError as error:  # it is ending
+            log.info("mailbox_not_sent", delivery=str(flight.held.id), error=str(error))
+            flight.failed = flight.failed or NOT_ANSWERED
+
+    def _box(self, client_id: int) -> Box:
+        return self._boxes.setdefault(client_id, Box())
 
 
-def _freest(sessions: "Iterable[ClientSession]") -> "ClientSession | None":
-    free = [one for one in sessions if one.connection.writable and one.connection.session.free_slots]
-    return max(free, key=lambda one: one.connection.session.free_slots, default=None)
-
-
-def _verdict(flight: _Flight) -> Handed:
-    """What an answer means for the row: taken, later, or never."""
-    held, status = flight.held, flight.failed
-    if not status:
-        return Handed(held, Delivery.State.DELIVERED, 0.0, 0)
-    if status < 0:
-        return Handed(held, Delivery.State.PENDING, mailbox.wait_after(held.tries + 1), None, "not answered in time")
-    if classify(status) in _LATER:
-        return Handed(held, Delivery.State.PENDING, mailbox.wait_after(held.tries + 1), status, status_name(status))
-    return Handed(held, Delivery.State.EXHAUSTED, 0.0, status, f"refused: {status_name(status)}")
+def _takes(session: "ClientSession") -> bool:
+    """Whether it receives, reads, and has a free slot."""
+    return session.receives and session.connection.writable and session.connection.session.free_slots > 0

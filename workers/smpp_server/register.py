@@ -80,6 +80,7 @@ class Refusals:
             return
         if len(self._logged) > 10_000:  # strangers make up system_ids
             self._logged.clear()
+            self._kept = Counter({key: 1})
         self._logged[key] = now
         count = self._kept.pop(key)
         log.info(

@@ -3,9 +3,9 @@
 import asyncio
 import os
 import socket
+import ssl
 import threading
 from collections.abc import Callable
-from typing import Any
 
 import structlog
 from django.conf import settings
@@ -30,7 +30,7 @@ from workers.smpp_server.door import Door, DoorLimits
 from workers.smpp_server.mailbox import Postman
 from workers.smpp_server.register import Register
 from workers.smpp_server.shared import Shared
-from workers.smpp_server.tls import Certificate
+from workers.smpp_server.tls import Certificate, SecureListener
 from workers.wires import WRITE_EVERY, Wires
 
 log = structlog.get_logger(__name__)
@@ -46,7 +46,6 @@ LINE = 400
 # One timer a session and second; a peer that does not read has 64 KiB of ours, then a megabyte, then no session.
 LIMITS = StreamLimits(write_high=64 * 1024, write_cut=1024 * 1024, slow_reader_seconds=30.0, tick_seconds=1.0)
 BACKLOG = 1024
-HANDSHAKE = 10.0  # seconds for TLS
 TURNED_AWAY = "turned away: too many connections of this address, or too many that have not bound"
 
 
@@ -147,40 +146,57 @@ class SmppService:
         self._shared.postman.start()
 
     async def _listen(self) -> None:
-        context = self._certificate.context
-        self._plain.attach(await self._listener(self._wanted, None))
-        if context is not None:
-            self._secure.attach(await self._listener(self._wanted_tls, context))
+        server = await self._loop.create_server(
+            lambda: self._build(self._plain),
+            settings.GATEWAY_BIND,
+            self._wanted,
+            backlog=BACKLOG,
+            reuse_port=self._share_port or None,
+        )
+        self._plain.attach(server)
+        if self._certificate.context is not None:
+            self._secure.attach(self._secure_listener(self._certificate.context))
             self._has_tls = True
         log.info("smpp_listening", port=self.port, tls_port=self.tls_port)
 
-    async def _listener(self, port: int, context: Any) -> asyncio.Server:
-        server = self._secure if context is not None else self._plain
-
-        def build() -> Connection:
-            return Connection(
-                Role.SMSC,
-                binding.UNBOUND,
-                LIMITS,
-                on_connection=lambda connection: self._on_connection(server, connection),
-                on_lost=server.connections.discard,
-            )
-
-        return await self._loop.create_server(
-            build,
-            settings.GATEWAY_BIND,
-            port,
-            ssl=context,
+    def _secure_listener(self, context: ssl.SSLContext) -> SecureListener:
+        host = settings.GATEWAY_BIND
+        listening = socket.create_server(
+            (host, self._wanted_tls),
+            family=socket.AF_INET6 if ":" in host else socket.AF_INET,
             backlog=BACKLOG,
-            reuse_port=self._share_port or None,
-            ssl_handshake_timeout=HANDSHAKE if context is not None else None,
+            reuse_port=self._share_port,
         )
+        listening.setblocking(False)
+        return SecureListener(
+            listening,
+            context,
+            enter=self._may_enter,
+            leave=lambda address: self._shared.door.leave(address, bound=False),
+            build=lambda: self._build(self._secure),
+        )
+
+    def _build(self, server: SmppServer) -> Connection:
+        return Connection(
+            Role.SMSC,
+            binding.UNBOUND,
+            LIMITS,
+            on_connection=lambda connection: self._on_connection(server, connection),
+            on_lost=server.connections.discard,
+        )
+
+    def _may_enter(self, address: str) -> bool:
+        if self._shared.stopping:
+            return False
+        if not self._shared.door.enter(address):
+            self._shared.wires.strangers.event(address, TURNED_AWAY)
+            return False
+        return True
 
     def _on_connection(self, server: SmppServer, connection: Connection) -> None:
         address = str((connection.peername or ("",))[0])
-        if self._shared.stopping or not self._shared.door.enter(address):
-            if not self._shared.stopping:
-                self._shared.wires.strangers.event(address, TURNED_AWAY)
+        # Who came by TLS passed the door before the handshake.
+        if server is self._plain and not self._may_enter(address):
             connection.abort(CloseReason.LOCAL)
             return
         server.connections.add(connection)
@@ -197,7 +213,7 @@ class SmppService:
                 alive.tell()
             for session in self._shared.register:
                 reason = binding.still_allowed(session)
-                if reason:
+                if reason and not session.connection.session.unbinding:
                     log.info("smpp_sent_away", system_id=session.system_id, reason=reason)
                     session.leaving = f"sent away: {reason}"
                     self._shared.spawn(session.connection.unbind(), "unbind")

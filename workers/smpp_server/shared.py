@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Coroutine
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import structlog
 
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from workers.smpp_server.mailbox import Postman
 
 log = structlog.get_logger(__name__)
+
+QUESTIONS: Final = 2  # at once, of all sessions
 
 
 @dataclass(slots=True)
@@ -38,6 +40,8 @@ class Shared:
     register: Register = field(default_factory=Register)
     refusals: Refusals = field(default_factory=Refusals)
     stopping: bool = False
+    # Questions ask the database one by one: a flood of them must leave threads for binds and for the postman.
+    questions: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(QUESTIONS))
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
 
     def spawn(self, work: Coroutine[Any, Any, None], name: str) -> None:

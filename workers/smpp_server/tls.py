@@ -1,13 +1,20 @@
-"""The certificate of the TLS port, read again when its file has changed."""
+"""The TLS port: its certificate, read again when the file has changed, and a door before the handshake."""
 
+import asyncio
 import os
+import socket
 import ssl
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Final
 
 import structlog
 from django.conf import settings
 
 log = structlog.get_logger(__name__)
+
+HANDSHAKE: Final = 10.0  # seconds
+PAUSE: Final = 0.1  # seconds before the next try when no connection can be accepted (no descriptors left)
 
 
 @dataclass(slots=True)
@@ -52,3 +59,62 @@ class Certificate:
         """Follow a renewed certificate."""
         if self._loaded:
             self._loaded.refresh()
+
+
+class SecureListener:
+    """A listening socket whose connections pass the door before their handshake, which costs memory and time.
+
+    asyncio's own server tells of a connection only after it. `enter` says whether an address may come in, `leave`
+    that it is gone before `build` made a connection of it.
+    """
+
+    def __init__(
+        self,
+        listening: socket.socket,
+        context: ssl.SSLContext,
+        *,
+        enter: Callable[[str], bool],
+        leave: Callable[[str], None],
+        build: Callable[[], asyncio.BaseProtocol],
+    ) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._listening, self._context, self._build = listening, context, build
+        self._enter, self._leave = enter, leave
+        self._handshakes: set[asyncio.Task[None]] = set()
+        self._accepting = self._loop.create_task(self._accept(), name="smpp tls")
+
+    @property
+    def sockets(self) -> tuple[socket.socket, ...]:
+        """The listening socket."""
+        return (self._listening,)
+
+    def close(self) -> None:
+        """Accept no more; handshakes that are under way come to nothing."""
+        for task in (self._accepting, *self._handshakes):
+            task.cancel()
+        self._listening.close()
+
+    async def _accept(self) -> None:
+        while True:
+            try:
+                accepted, peer = await self._loop.sock_accept(self._listening)
+            except OSError as error:
+                log.warning("smpp_not_accepted", error=str(error))
+                await asyncio.sleep(PAUSE)
+                continue
+            if self._enter(peer[0]):
+                task = self._loop.create_task(self._shake_hands(accepted, peer[0]), name="smpp handshake")
+                self._handshakes.add(task)
+                task.add_done_callback(self._handshakes.discard)
+            else:
+                accepted.close()
+
+    async def _shake_hands(self, accepted: socket.socket, address: str) -> None:
+        try:
+            await self._loop.connect_accepted_socket(
+                self._build, accepted, ssl=self._context, ssl_handshake_timeout=HANDSHAKE
+            )
+        except (OSError, asyncio.CancelledError) as error:  # ssl.SSLError and TimeoutError are OSErrors
+            log.debug("smpp_no_handshake", address=address, error=str(error))
+            accepted.close()
+            self._leave(address)

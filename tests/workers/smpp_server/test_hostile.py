@@ -2,9 +2,11 @@
 
 import asyncio
 import os
+import ssl
 import struct
 
 import pytest
+from structlog.testing import capture_logs
 
 from common.clock import utc_now
 from smpp.codec import encode
@@ -12,9 +14,11 @@ from smpp.constants import CommandStatus as S
 from smpp.pdu import BindTransceiver, EnquireLink, SubmitSm
 from smpp.session_config import SessionConfig
 from tests.support.cast import SMPP_PASSWORD, customer, make_smpp_client
-from tests.workers.smpp_server.cast import NUMBER, Scene, bound, scene, until
+from tests.support.certificates import self_signed
+from tests.workers.smpp_server.cast import NUMBER, Scene, bound, link, scene, until
 from workers.smpp_server import binding
 from workers.smpp_server.door import Door, DoorLimits
+from workers.smpp_server.register import Refusals
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -190,3 +194,44 @@ def test_a_quiet_receiver_is_not_cut_as_long_as_it_answers(monkeypatch):
             return utc_now() - begun
 
         assert asyncio.run(talk()).total_seconds() < 15
+
+
+def test_connections_that_never_shake_hands_are_counted_before_they_cost_anything(settings, tmp_path):
+    cert, key = self_signed(tmp_path)
+    settings.SMPP_TLS_CERT, settings.SMPP_TLS_KEY = str(cert), str(key)
+    settings.SMPP_CONNECTIONS_PER_ADDRESS = 3
+    with scene() as found:
+        door, port = found.server.service.shared.door, found.server.service.tls_port
+        context = ssl.create_default_context(cafile=str(cert))
+
+        async def talk():
+            silent = [await asyncio.open_connection("127.0.0.1", port) for _ in range(3)]
+            await until(lambda: door.inside == 3)
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            assert await ended(reader) == b""
+            writer.close()
+            silent.pop()[1].close()
+            await until(lambda: door.inside == 2)
+            garbage, wrong = await asyncio.open_connection("127.0.0.1", port)
+            wrong.write(os.urandom(100))
+            await ended(garbage)
+            wrong.close()
+            await until(lambda: door.inside == 2)
+            esme = await link(port, ssl=context)
+            bind = BindTransceiver(system_id=found.client.system_id, password=SMPP_PASSWORD)
+            assert (await esme.request(bind)).status == 0
+            await esme.close()
+            for _, one in silent:
+                one.close()
+            await until(lambda: (door.inside, door.unbound) == (0, 0))
+
+        asyncio.run(talk())
+
+
+def test_made_up_names_do_not_fill_the_memory_of_refusals():
+    refusals = Refusals()
+    with capture_logs():
+        for number in range(20_500):
+            for _ in range(2):
+                refusals.note(system_id=f"n{number}", address="127.0.0.1", command="bind", status=15, reason="unknown")
+    assert len(refusals._logged) <= 10_001 and len(refusals._kept) <= 10_001

@@ -9,7 +9,7 @@ from messaging.models import Status
 from tests.support.cast import SMPP_PASSWORD
 from tests.support.waiting import wait_until
 from tests.workers.smpp_server.cast import NUMBER, Scene, scene
-from tests.workers.smpp_server.test_mailbox import end, text_for
+from tests.workers.smpp_server.mail import end, text_for
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -1,17 +1,23 @@
-"""What a webhook loop has in hand, told to the others as a whole: no row is written again for a slow endpoint."""
+"""What a process has in hand of deliveries, told to the others as a whole: no row is written again for a slow peer."""
 
 import time
 from collections import Counter
 from collections.abc import Iterable
-from typing import Final
+from typing import Final, Protocol
 
 from common import process_leases
 from common.ids import new_id
 from messaging import webhooks
-from messaging.webhooks import Claimed
 
 EVERY: Final = 1.0  # seconds between two tellings
 MARGIN: Final = 1.5  # seconds before the end in which nothing is begun: clocks, and a telling that takes its time
+
+
+class Taken(Protocol):
+    """A delivery that was claimed under this token."""
+
+    @property
+    def token(self) -> int: ...
 
 
 class Holding:
@@ -24,11 +30,11 @@ class Holding:
         self._until = float("-inf")
         self._known = False
 
-    def take(self, items: Iterable[Claimed]) -> None:
+    def take(self, items: Iterable[Taken]) -> None:
         """These are in hand from now on, until they are dropped."""
         self._tokens.update(item.token for item in items)
 
-    def drop(self, items: Iterable[Claimed]) -> None:
+    def drop(self, items: Iterable[Taken]) -> None:
         """These are recorded, or given back."""
         for item in items:
             self._tokens[item.token] -= 1
