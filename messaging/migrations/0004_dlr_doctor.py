@@ -28,7 +28,7 @@ class Migration(migrations.Migration):
                 ('checked_at', models.DateTimeField()),
                 ('decided_at', models.DateTimeField(null=True)),
                 ('decided_by', models.CharField(blank=True, max_length=150)),
-                ('looked_to', models.UUIDField(null=True)),
+                ('looked_to', models.DateTimeField(null=True)),
                 ('rehomed', models.PositiveIntegerField(default=0)),
                 ('rehoming', models.BooleanField(default=False)),
             ],
@@ -40,7 +40,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='receipt',
-            index=models.Index(condition=models.Q(('state__in', ['PARKED', 'ORPHAN'])), fields=['carrier_account', 'id'], name='receipt_unmatched'),
+            index=models.Index(condition=models.Q(('state__in', ['PARKED', 'ORPHAN'])), fields=['carrier_account', 'received_at', 'id'], name='receipt_unmatched'),
         ),
         migrations.AddIndex(
             model_name='idruleproposal',

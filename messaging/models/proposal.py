@@ -26,8 +26,8 @@ class IdRuleProposal(models.Model):
     checked_at = models.DateTimeField()
     decided_at = models.DateTimeField(null=True)
     decided_by = models.CharField(max_length=150, blank=True)
-    # After acceptance: which receipts have had their look, how many met their message, and whether that is over.
-    looked_to = models.UUIDField(null=True)
+    # After acceptance: receipts from before this moment have had their look, so many met their message, it goes on.
+    looked_to = models.DateTimeField(null=True)
     rehomed = models.PositiveIntegerField(default=0)
     rehoming = models.BooleanField(default=False)
 

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from django.db import connection
+from django.db.models import Q, QuerySet
 
 from common.ids import floor_at
 from common.sql import dialect
@@ -38,23 +39,46 @@ class Last:
     dated: Sequence[Dated]
 
 
-def unmatched(
-    carrier_account: str, *, now: datetime, limit: int = NEWEST, after: UUID | None = None
-) -> list[Unmatched]:
-    """Receipts that wait or were given up: the newest, oldest of them first; with `after` the first after that id."""
-    low = max(floor_at(now - UNMATCHED_FOR), after or UUID(int=0))
-    waiting = Receipt.objects.filter(carrier_account=carrier_account, state__in=WITHOUT_A_PART, id__gt=low)
-    order = "id" if after is not None else "-id"
-    rows = waiting.order_by(order).values_list("id", "provider_id", "source", "destination", "received_at")[:limit]
-    found = [Unmatched(key, provider_id, (digits(a), digits(b)), at) for key, provider_id, a, b, at in rows]
-    return sorted(found, key=lambda receipt: receipt.id)
+Place = tuple[datetime, UUID]
+"""Where a receipt stands in the order in which they came."""
+
+
+def unmatched(carrier_account: str, *, now: datetime) -> list[Unmatched]:
+    """The newest receipts that wait or were given up, in the order in which they came."""
+    return sorted(_read(_waiting(carrier_account, now).order_by("-received_at", "-id")[:NEWEST]), key=place)
+
+
+def unmatched_after(carrier_account: str, after: Place, *, now: datetime, limit: int) -> list[Unmatched]:
+    """The first of them that came after this place."""
+    at, key = after
+    later = Q(received_at__gt=at) | Q(received_at=at, id__gt=key)
+    waiting = _waiting(carrier_account, now).filter(later, received_at__gte=at)
+    return _read(waiting.order_by("received_at", "id")[:limit])
 
 
 def some_unmatched(carrier_account: str, *, now: datetime, number: int) -> bool:
     """Whether there are at least so many: one probe of an index."""
-    low = floor_at(now - UNMATCHED_FOR)
-    waiting = Receipt.objects.filter(carrier_account=carrier_account, state__in=WITHOUT_A_PART, id__gt=low)
-    return bool(waiting.order_by("-id").values_list("id", flat=True)[number - 1 : number])
+    newest = _waiting(carrier_account, now).order_by("-received_at", "-id")
+    return bool(newest.values_list("id", flat=True)[number - 1 : number])
+
+
+def place(receipt: Unmatched) -> Place:
+    """The receipt's place."""
+    return receipt.received_at, receipt.id
+
+
+def _waiting(carrier_account: str, now: datetime) -> "QuerySet[Receipt]":
+    since = now - UNMATCHED_FOR
+    # The bound of the ids leaves out the months before; an hour for clocks that differ.
+    low = floor_at(since - timedelta(hours=1))
+    return Receipt.objects.filter(
+        carrier_account=carrier_account, state__in=WITHOUT_A_PART, received_at__gte=since, id__gte=low
+    )
+
+
+def _read(waiting: "QuerySet[Receipt]") -> list[Unmatched]:
+    rows = waiting.values_list("id", "provider_id", "source", "destination", "received_at")
+    return [Unmatched(key, provider_id, (digits(a), digits(b)), at) for key, provider_id, a, b, at in rows]
 
 
 def unsettled_parts(carrier_account: str, receipts: Collection[Unmatched]) -> list[Sent]:
@@ -64,19 +88,19 @@ def unsettled_parts(carrier_account: str, receipts: Collection[Unmatched]) -> li
     if not lines or not numbers:
         return []
     sql = dialect()
-    numbered, named = sql.any_of("m.recipient", numbers, "varchar")
     carried, carriers = sql.any_of("p.connector_id", lines, "bigint")
     low = sql.value(floor_at(min(receipt.received_at for receipt in receipts) - LONGEST))
     high = sql.value(floor_at(max(receipt.received_at for receipt in receipts) + timedelta(hours=1)))
+    found, params = sql.per_value(
+        numbers, "varchar",
+        "SELECT p.id, m.id AS message_id, p.provider_id, m.recipient, p.submitted_at "
+        "FROM messaging_message m JOIN messaging_part p ON p.message_id = m.id WHERE m.recipient = v_value "
+        f"AND m.id >= %s AND m.id < %s AND p.id >= %s AND p.id < %s AND {carried} AND p.provider_id <> '' "
+        "AND p.status IN ('SUBMITTED', 'UNCERTAIN', 'UNKNOWN') AND p.submitted_at IS NOT NULL",
+        [low, high, low, high, *carriers],
+    )  # fmt: skip
     with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT p.id, m.id, p.provider_id, m.recipient, p.submitted_at FROM messaging_message m "
-            "JOIN messaging_part p ON p.message_id = m.id AND p.id >= %s AND p.id < %s "
-            f"WHERE {numbered} AND m.id >= %s AND m.id < %s AND {carried} AND p.provider_id <> '' "
-            "AND p.status IN ('SUBMITTED', 'UNCERTAIN', 'UNKNOWN') AND p.submitted_at IS NOT NULL "
-            f"ORDER BY m.id DESC LIMIT {PARTS}",
-            [low, high, *named, low, high, *carriers],
-        )
+        cursor.execute(f"{found} ORDER BY 2 DESC LIMIT {PARTS}", params)
         rows = cursor.fetchall()
     return [_sent(*row) for row in rows]
 

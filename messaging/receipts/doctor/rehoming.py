@@ -8,14 +8,13 @@ sent before is found the same way by the tick, for as long as receipts may come.
 
 import time
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 import structlog
 from django.db import connection, transaction
 from django.db.models import F
 
-from common.ids import floor_at
 from common.sql import dialect
 from common.transactions import retried
 from messaging import rows
@@ -24,6 +23,7 @@ from messaging.models import IdRuleProposal, Part, Receipt, Status
 from messaging.receipts import parked
 from messaging.receipts.doctor import evidence
 from messaging.receipts.doctor.diagnosis import LONGEST, Sent, Unmatched, pair
+from messaging.receipts.doctor.evidence import Place
 from messaging.receipts.keys import Side, provider_key
 
 log = structlog.get_logger(__name__)
@@ -41,24 +41,24 @@ def rehome(proposal: IdRuleProposal, *, budget: float = BUDGET) -> tuple[int, bo
     Safe to run twice, also at once: a receipt and a part are settled by the one that locks them first.
     """
     until, total = time.monotonic() + budget, 0
-    cursor, over = proposal.looked_to or UUID(int=0), False
+    cursor, over = (proposal.looked_to or datetime.min.replace(tzinfo=UTC), UUID(int=0)), False
     while not over and time.monotonic() < until:
         found, last = _pass(proposal.carrier_account, proposal.rule, cursor)
         total += found
         over, cursor = last is None, last or cursor
-    _keep(proposal, cursor, total)
+    _keep(proposal, cursor[0], total)
     return total, over
 
 
-def _pass(carrier_account: str, rule: str, after: UUID) -> tuple[int, UUID | None]:
-    receipts = evidence.unmatched(carrier_account, now=rows.database_now(), limit=PASS, after=after)
+def _pass(carrier_account: str, rule: str, after: Place) -> tuple[int, Place | None]:
+    receipts = evidence.unmatched_after(carrier_account, after, now=rows.database_now(), limit=PASS)
     if not receipts:
         return 0, None
     pairs = pair(rule, receipts, evidence.unsettled_parts(carrier_account, receipts))
     if pairs:
         _rekey(receipts, pairs, rule)
     ids = [receipt.id for receipt in receipts]
-    return parked.rematch(ids, orphans=True, rule=rule), ids[-1]
+    return parked.rematch(ids, orphans=True, rule=rule), evidence.place(receipts[-1])
 
 
 @retried()
@@ -100,11 +100,11 @@ def _write(table: str, keys: Mapping[UUID, str]) -> None:
         )
 
 
-def _keep(proposal: IdRuleProposal, cursor: UUID, found: int) -> None:
+def _keep(proposal: IdRuleProposal, cursor: datetime, found: int) -> None:
     now = rows.database_now()
     same = IdRuleProposal.objects.filter(pk=proposal.pk)
     same.update(
-        looked_to=min(cursor, floor_at(now - GRACE)),
+        looked_to=min(cursor, now - GRACE),
         rehomed=F("rehomed") + found,
         rehoming=_goes_on(proposal, now),
     )
