@@ -29,6 +29,7 @@ class Case:
 
 CASES: dict[str, Case] = {
     "codec": Case("bench.codec", "", "--seconds 0.2"),
+    "wire log": Case("bench.wire_log", "", "--seconds 0.2"),
     "ceilings": Case("bench.ceilings", "", "--count 4000"),
     "accept": Case(
         "bench.http_accept",

@@ -35,6 +35,12 @@ def routes():
     return found
 
 
+def address(path, sent, owner):
+    """The path with the owner's message and the owner's SMPP account in it."""
+    esme = cast.make_smpp_client(owner.cast.account).system_id if "<str:system_id>" in path else ""
+    return path.replace("<str:message_id>", sent).replace("<str:system_id>", esme)
+
+
 OURS = [(path, view) for path, view in routes() if view not in PUBLIC + BY_CONTRACT]
 # Operators' routes have tests of their own (test_staff_permissions.py).
 STAFF = [(path, view) for path, view in OURS if issubclass(view, StaffView)]
@@ -58,7 +64,7 @@ def test_nobody_reaches_what_is_not_his(method, path, view):
     lane, owner, other = ByDjango(), customer(), customer("7")
     sent = owner.post(lane, SEND, HELLO | {"content": "private words"}).json["message_id"]
     books, rows = owner.books, Message.objects.count()
-    url = path.replace("<str:message_id>", sent)
+    url = address(path, sent, owner)
 
     stranger = lane.ask(method, url, None, {"X-API-Key": other.key})
     nobody = lane.ask(method, url)
@@ -83,7 +89,7 @@ def test_a_key_without_the_scope_reaches_nothing(path, view):
         key = cast.make_key(owner.cast.client, scopes=others)
         settle()
         before = owner.books
-        answer = lane.ask(method, path.replace("<str:message_id>", sent), None, {"X-API-Key": key})
+        answer = lane.ask(method, address(path, sent, owner), None, {"X-API-Key": key})
         assert (answer.status, answer.json["code"], owner.books) == (403, "forbidden", before)
         assert scope in answer.json["error"]
 
