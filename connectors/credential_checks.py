@@ -12,7 +12,7 @@ from django.db import connection, transaction
 from django.utils.crypto import salted_hmac
 
 from common.sql import dialect
-from connectors.models import CredentialCheck
+from connectors.models import BindState, CredentialCheck
 from connectors.snapshot import ConnectorView
 
 TRIES = 3
@@ -20,6 +20,7 @@ PAUSE = 900.0  # seconds between tries after that
 LADDER = (1.0, 2.0)  # seconds after the first and the second refusal, at most
 FRESH = timedelta(seconds=60)  # since a bind succeeded: the others need not wait for a scout
 SCOUT = 5.0  # seconds that a first try may take before another bind tries as well: a carrier that hangs refuses nobody
+REPORTED = timedelta(seconds=15)  # binds report every three seconds
 LOOK_AGAIN = 0.3  # seconds between looks while another bind tries
 
 
@@ -61,9 +62,14 @@ def ask(connector_id: int, mark: str, *, patience: float) -> Turn:
 def refused(connector_id: int, mark: str, status: int, *, counts: bool) -> int:
     """The carrier refused a bind with this status; returns how many refusals in a row there are now.
 
-    `counts` False: it counts only if the last answer was the same (a single 0x0D may mean anything).
+    `counts` False: it counts only if the last answer was the same (a single 0x0D may mean anything), and not while
+    another bind is up: then the carrier takes our credentials, and no more binds.
     """
     row, now = _locked(connector_id, mark), _now()
+    if not counts and _somebody_is_bound(connector_id, now):
+        row.trying_until = None
+        row.save(update_fields=["trying_until"])
+        return 0
     if counts or row.last_status == status:
         row.refusals += 1
     row.last_status, row.last_refused_at = status, now
@@ -104,10 +110,15 @@ def _locked(connector_id: int, mark: str) -> CredentialCheck:
     return row
 
 
+def _somebody_is_bound(connector_id: int, now: datetime) -> bool:
+    rows = BindState.objects.filter(connector_id=connector_id, state="bound", updated_at__gte=now - REPORTED)
+    return rows.exists()
+
+
 def _now() -> datetime:
     sql = dialect()
     with connection.cursor() as cursor:
-        cursor.execute(f"SELECT {sql.now}")
+        cursor.execute(f"SELECT {sql.now}", [])
         found = sql.moment(cursor.fetchone()[0])
     assert found is not None
     return found

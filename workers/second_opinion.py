@@ -1,5 +1,7 @@
-"""What another SMPP client hears from a carrier: smpplib's, with its known defects gone round (design notes in
-docs/operations.md). A second opinion when ours and the carrier disagree on whose fault it is."""
+"""What another SMPP client hears from a carrier: smpplib's, with its known defects gone round.
+
+A second opinion when our own client and the carrier disagree on whose fault it is.
+"""
 
 import socket
 import ssl

@@ -86,6 +86,9 @@ def _binds(facts: Facts) -> Verdict | None:
     down = [bind for bind in line["binds"] if bind["state"] != "bound"]
     if not down:
         return None
+    if line["bound"] and any(bind["bind_status"] in ("ESME_RALYBND", "ESME_RBINDFAIL") for bind in down):
+        words = f"the carrier takes {line['bound']} binds of {line['username']} and no more"
+        return Verdict(WARN, words, "lower `binds`, or ask the carrier for more")
     if any(bind["bind_status"] == "ESME_RALYBND" for bind in down):
         do = "end the other system that uses this system_id, lower `binds`, or wait: carriers forget old sessions"
         return Verdict(_level(line), f"the carrier says that {line['username']} is bound already", do)

@@ -7,7 +7,7 @@ import pytest
 from common.clock import utc_now
 from connectors import credential_checks, services
 from connectors.credential_checks import PAUSE, SCOUT, TRIES, fingerprint
-from connectors.models import CredentialCheck
+from connectors.models import BindState, CredentialCheck
 from connectors.snapshot import view_of
 from smpp.constants import CommandStatus
 from tests.support import cast
@@ -70,6 +70,13 @@ def test_refusals_count_only_in_a_row(line):
 def test_a_single_bind_failed_may_be_the_carriers_trouble_a_repeated_one_is_ours(line):
     assert [refuse(line, PERHAPS, counts=False) for _ in range(4)] == [0, 1, 2, 3]
     assert ask(line).wait > PAUSE - 5
+
+
+def test_a_carrier_that_takes_one_bind_and_no_second_has_not_refused_our_credentials(line):
+    BindState.objects.create(connector=line, bind_no=1, state="bound")
+    assert [refuse(line, PERHAPS, counts=False) for _ in range(5)] == [0] * 5
+    assert ask(line).go
+    assert refuse(line) == 1  # a wrong password is one, whoever is up
 
 
 @pytest.mark.parametrize("change", [{"password": "other"}, {"system_id": "other"}, {"host": "127.0.0.2"}])

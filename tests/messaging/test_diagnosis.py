@@ -60,6 +60,7 @@ CASES = [
         "no TLS with carrier.example:2775: expired",
     ),
     ("fail", {"bound": 0, "binds": [BIND | {"state": "x", "bind_status": "ESME_RALYBND"}] * 2}, {}, "bound already"),
+    ("warn", {"bound": 1, "binds": [BIND, BIND | {"state": "x", "bind_status": "ESME_RBINDFAIL"}]}, {}, "and no more"),
     ("fail", DOWN, {}, "2 of 2 binds are down: waiting (refused), next try at 09:00:00 UTC"),
     ("fail", DOWN, {"network": None}, "2 of 2 binds are down"),
     ("warn", {"bound": 1, "binds": [BIND, DOWN["binds"][0]]}, {}, "1 of 2 binds are down"),

@@ -85,7 +85,7 @@ class LinkKeeper:
 
     def _not_our_turn(self, turn: Turn) -> None:
         """Another bind tries for all, or the carrier refused so often that we ask seldom."""
-        if self._allowed.is_set() and turn.status is not None:
+        if self._allowed.is_set() and turn.refusals and turn.status is not None:
             self._report.refused(turn.status, turn.refusals, turn.wait)
 
     async def _one(self) -> float:
