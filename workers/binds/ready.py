@@ -18,7 +18,7 @@ class Ready:
         self._is_paused = is_paused
         self._lanes: dict[str, deque[ClaimedPart]] = {lane.value: deque() for lane in Lane}
         self._turns = cycle(TURNS)
-        self._again = ""  # the lane of a part that could not be written yet: its turn is kept
+        self._again = ""  # the lane whose message has begun, or whose part could not be written yet: it keeps its turn
 
     def __len__(self) -> int:
         return sum(len(line) for line in self._lanes.values())
@@ -47,9 +47,13 @@ class Ready:
         if not lanes:
             return None
         chosen = self._choose(lanes)
-        if chosen == self._again:
+        line = self._lanes[chosen]
+        part = line.popleft()
+        if line and line[0].message_id == part.message_id:
+            self._again = chosen  # the parts of a message go one after the other
+        elif chosen == self._again:
             self._again = ""
-        return self._lanes[chosen].popleft()
+        return part
 
     def _choose(self, lanes: list[str]) -> str:
         if len(lanes) == 1 or Lane.OTP in lanes:
