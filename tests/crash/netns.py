@@ -106,7 +106,7 @@ class Host:
             process.wait(20)
 
     def freeze(self) -> None:
-        """SIGSTOP to all."""
+        """SIGSTOP to all within a moment: they are looked for before the first one stands still."""
         for process in self.family():
             with contextlib.suppress(psutil.NoSuchProcess):
                 process.suspend()
@@ -205,7 +205,7 @@ def _relay(port: int) -> Callable[[asyncio.StreamReader, asyncio.StreamWriter], 
 
 
 async def _pour(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    with contextlib.suppress(OSError):
+    with contextlib.suppress(OSError, RuntimeError):  # the other side has gone: uvloop says so by RuntimeError
         while data := await reader.read(65_536):
             writer.write(data)
             await writer.drain()
