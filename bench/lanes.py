@@ -75,9 +75,9 @@ def arrivals(journal: Path) -> int:
 
 def measure(gateway: Gateway, given: argparse.Namespace) -> dict[str, Any]:
     """Idle without and with a limit, then the same beside the backlog."""
-    limits = {"without a limit": 0, f"{given.tps} TPS": given.tps}
+    limits = {"without a limit": 0, "with a limit": given.tps}
     sent, run = 0, 0
-    found: dict[str, Any] = {name: {} for name in limits}
+    found: dict[str, Any] = {name: {"tps": tps} for name, tps in limits.items()}
     passwords(gateway, 99, 20, given.rest)  # warm
     sent += 20
     for name, tps in limits.items():

@@ -54,6 +54,7 @@ CASES: dict[str, Case] = {
     "held binds": Case("bench.held_binds", "", "--seconds 5"),
     "one bind": Case("bench.one_bind", "", "--count 3000"),
     "one bind with receipts": Case("bench.one_bind", "--receipt-ms 50", "--count 2000 --receipt-ms 50"),
+    "lanes": Case("bench.lanes", "", "--bulk 8000 --otp 60 --tps 100"),
     "at rest": Case("bench.at_rest", "", "--count 40 --idle-seconds 5"),
     "stages": Case("bench.stages", "", "--count 1500"),
     "growth": Case("bench.growth", "", "--quick"),
@@ -81,6 +82,8 @@ TARGETS = (
     Target("… p99", 40, "ms", (*_ACCEPT, "p99_ms")),
     Target(_BATCH_ACCEPT, 8_000, "/s", ("batches", "median", "accepted_per_second"), True),
     Target("one bind, answers after 50 ms, window 200", 3_000, "/s", ("one bind", "submit_sm_per_second"), True),
+    Target("otp to submit_sm beside bulk, p99 of its idle value", 2, "×", ("lanes", "without a limit", "p99_ratio")),
+    Target("… on a connector with a TPS limit", 2, "×", ("lanes", "with a limit", "p99_ratio")),
     Target("at rest: HTTP accepted, p50", 15, "ms", ("at rest", "paced", "latency", "accept", "p50_ms")),
     Target("at rest: HTTP to submit_sm, p50", 60, "ms", ("at rest", "paced", "latency", "to submit_sm", "p50_ms")),
     Target(

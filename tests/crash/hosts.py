@@ -205,7 +205,7 @@ def campaign(orders: Orders, away: float = AWAY_SECONDS) -> report.Report:
         def site(place: Path, environment: dict[str, str], stores: Stores) -> Site:
             _equip(made, environment, stores, smpp_port)
             stack.enter_context(
-                relays(made.gate, {s.port: s.port for s in (stores.postgres, stores.rabbit, stores.redis)})
+                relays(made.gate, [store.port for store in (stores.postgres, stores.rabbit, stores.redis)])
             )
             return Site(made, customers, place, environment)
 

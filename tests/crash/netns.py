@@ -9,16 +9,20 @@ import asyncio
 import contextlib
 import os
 import shutil
+import socket
 import subprocess
-import threading
-from collections.abc import Iterator, Mapping
+import sys
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import psutil
+import uvloop
 
 from tests.support.embedded import ROOT
+from tests.support.waiting import wait_until
 
 NETWORK = "10.213"  # .<run>.<host>: ours alone, and routed nowhere
 
@@ -102,7 +106,7 @@ class Host:
             process.wait(20)
 
     def freeze(self) -> None:
-        """SIGSTOP to all."""
+        """SIGSTOP to all within a moment: they are looked for before the first one stands still."""
         for process in self.family():
             with contextlib.suppress(psutil.NoSuchProcess):
                 process.suspend()
@@ -162,26 +166,33 @@ def _host(name: str, run: int, number: int, gate: str) -> Host:
 
 
 @contextmanager
-def relays(gate: str, ports: Mapping[int, int]) -> Iterator[None]:
-    """What comes to `gate` on these ports goes to the port of 127.0.0.1 that stands beside it."""
-    loop = asyncio.new_event_loop()
-    thread = threading.Thread(target=loop.run_forever, name="relays", daemon=True)
-    thread.start()
-
-    async def listen() -> list[asyncio.Server]:
-        return [await asyncio.start_server(_relay(to), gate, port) for port, to in ports.items()]
-
-    servers = asyncio.run_coroutine_threadsafe(listen(), loop).result(10)
+def relays(gate: str, ports: Sequence[int]) -> Iterator[None]:
+    """What comes to these ports of `gate` goes to the same ports of 127.0.0.1; each has a process of its own."""
+    command = [sys.executable, "-m", "tests.crash.netns", gate]
+    running = [subprocess.Popen([*command, str(port)], cwd=ROOT) for port in ports]
     try:
+        for port in ports:
+            wait_until(lambda port=port: _listens(gate, port), timeout=30, step=0.1)
         yield
     finally:
-        for server in servers:
-            loop.call_soon_threadsafe(server.close)
-        loop.call_soon_threadsafe(loop.stop)
-        thread.join(10)
+        for process in running:
+            process.terminate()
+        for process in running:
+            process.wait(10)
 
 
-def _relay(port: int):  # type: ignore[no-untyped-def]
+def _listens(host: str, port: int) -> bool:
+    with contextlib.suppress(OSError), socket.create_connection((host, port), timeout=1):
+        return True
+    return False
+
+
+async def _forward(gate: str, port: int) -> None:
+    server = await asyncio.start_server(_relay(port), gate, port, backlog=1024)
+    await server.serve_forever()
+
+
+def _relay(port: int) -> Callable[[asyncio.StreamReader, asyncio.StreamWriter], Coroutine[Any, Any, None]]:
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             there = await asyncio.open_connection("127.0.0.1", port)
@@ -194,8 +205,12 @@ def _relay(port: int):  # type: ignore[no-untyped-def]
 
 
 async def _pour(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    with contextlib.suppress(OSError):
+    with contextlib.suppress(OSError, RuntimeError):  # the other side has gone: uvloop says so by RuntimeError
         while data := await reader.read(65_536):
             writer.write(data)
             await writer.drain()
     writer.close()
+
+
+if __name__ == "__main__":
+    uvloop.run(_forward(sys.argv[1], int(sys.argv[2])))

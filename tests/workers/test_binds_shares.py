@@ -142,6 +142,7 @@ def test_the_last_token_is_otps(lanes, ready, bind, clock, tokens):
     pace.refill(5)
     writer.pump(link)
     assert (link.written, pace.tokens) == ([(1, 1)], 1)
+    pace.refill(5)
     assert pace.wait > 0  # nobody asks a thousand times a second
     ready.add(parts(9, "otp"))
     writer.pump(link)
@@ -168,12 +169,27 @@ def test_a_message_goes_when_the_tokens_of_all_its_parts_are_there(ready, bind, 
     assert link.written[3:] == [(2, 1)]
 
 
+def test_short_messages_of_another_lane_do_not_use_up_what_a_long_one_gathers(ready, bind, clock, tokens):
+    pace, link = Pace("line", 10, tokens, clock), Link(20)
+    writer = bind(pace=pace, window=20)
+    ready.add([*parts(1, "bulk", 3), *(part for n in range(2, 30) for part in parts(n, "transactional"))])
+    for _ in range(12):
+        tokens.there = 1
+        pace.refill(9)
+        writer.pump(link)
+        clock.now += 0.1
+    assert [seq for message, seq in link.written if message == 1] == [1, 2, 3]
+
+
 def test_no_more_than_a_seconds_worth_of_tokens_is_gathered(ready, bind, clock, tokens):
     pace, link = Pace("line", 2, tokens, clock), Link(10)
     ready.add(parts(1, "transactional", 5))
-    tokens.there = 2
-    pace.refill(5)
-    bind(pace=pace).pump(link)
+    writer = bind(pace=pace)
+    for _ in range(2):
+        assert link.written == []
+        tokens.there = 1
+        pace.refill(5)
+        writer.pump(link)
     assert link.written == [(1, 1), (1, 2)]
 
 

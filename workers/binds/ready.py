@@ -18,6 +18,7 @@ class Ready:
         self._is_paused = is_paused
         self._lanes: dict[str, deque[ClaimedPart]] = {lane.value: deque() for lane in Lane}
         self._turns = cycle(TURNS)
+        self._again = ""  # the lane whose message has begun, or whose part could not be written yet: it keeps its turn
 
     def __len__(self) -> int:
         return sum(len(line) for line in self._lanes.values())
@@ -45,14 +46,26 @@ class Ready:
             lanes = [lane for lane in lanes if lane == Lane.OTP]
         if not lanes:
             return None
-        chosen = lanes[0]
-        if len(lanes) > 1:
-            chosen = Lane.OTP if Lane.OTP in lanes else next(lane for lane in self._turns if lane in lanes)
-        return self._lanes[chosen].popleft()
+        chosen = self._choose(lanes)
+        line = self._lanes[chosen]
+        part = line.popleft()
+        if line and line[0].message_id == part.message_id:
+            self._again = chosen  # the parts of a message go one after the other
+        elif chosen == self._again:
+            self._again = ""
+        return part
+
+    def _choose(self, lanes: list[str]) -> str:
+        if len(lanes) == 1 or Lane.OTP in lanes:
+            return Lane.OTP if Lane.OTP in lanes else lanes[0]
+        if self._again in lanes:
+            return self._again
+        return next(lane for lane in self._turns if lane in lanes)
 
     def again(self, part: ClaimedPart) -> None:
-        """It was `next`, and could not be written yet."""
+        """It was `next`, and could not be written yet: it is next once more, before the other lanes but otp."""
         self._lanes[part.lane].appendleft(part)
+        self._again = part.lane
 
     def following(self, part: ClaimedPart) -> int:
         """How many parts of the same message come right after this one, which was `next`."""

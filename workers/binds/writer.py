@@ -2,6 +2,7 @@
 
 import asyncio
 from datetime import datetime
+from uuid import UUID
 
 import structlog
 
@@ -30,6 +31,7 @@ class Writer:
         self._view, self._ready, self._flights = shared.view, shared.ready, shared.flights
         self._pace, self._tenure, self._report = shared.pace, shared.tenure, shared.report
         self._lanes = shared.lanes
+        self._begun: UUID | None = None  # the message whose part went last
         self.meter = Meter()
 
     def pump(self, connection: Connection) -> None:
@@ -67,6 +69,8 @@ class Writer:
         """Submissions that must be allowed before this part goes."""
         if self._view.long_messages == LongMessages.PAYLOAD or part.total == 1 or not self._pace.limited:
             return 1
+        if part.message_id == self._begun:
+            return 1  # its first parts are out: no further gathering
         return min(1 + self._ready.following(part), self._pace.at_once)
 
     def _with_siblings(self, part: ClaimedPart) -> list[ClaimedPart]:
@@ -100,6 +104,7 @@ class Writer:
         self._flights.began(flight)
         self._pace.used()
         self._pace.release(self)
+        self._begun = flight.parts[0].message_id
         self.meter.add()
         self._report.submitted += 1
         self._report.last_submit = now
