@@ -80,13 +80,19 @@ class Box:
     wanted: int = 0  # rows that it may hold, as of the last look
     more: bool = False  # the last claim left something behind, or there was no room for one
     put_off: int = 0  # in a row
+    pauses: int = 0  # in a row
     closed_until: float = 0.0
 
     def heard(self, result: Handed, now: float) -> None:
         """One has come back."""
         self.flying -= 1
-        self.put_off = self.put_off + 1 if result.state == Delivery.State.PENDING else 0
-        self.closed_until = now + min(2.0 ** (self.put_off - PATIENCE), LONGEST_PAUSE) if self.put_off else 0.0
+        if result.state != Delivery.State.PENDING:
+            self.put_off = self.pauses = 0
+            return
+        self.put_off += 1
+        if self.put_off >= PATIENCE and not self.flying:
+            self.closed_until = now + min(2.0**self.pauses, LONGEST_PAUSE)
+            self.pauses += 1
 
     def is_open(self, now: float) -> bool:
         """Whether more may go out now."""

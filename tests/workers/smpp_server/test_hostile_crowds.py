@@ -1,12 +1,13 @@
 """Crowds of hostile peers against a server process: its memory stays flat, and its customer notices nothing."""
 
 import asyncio
+import contextlib
 import random
 import struct
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -56,28 +57,33 @@ ATTACKS = (
 )
 
 
-@contextmanager
-def a_customer_at_work(port: int, system_id: str) -> Iterator[list[float]]:
-    """Submits all the while; yields how long each answer took, in seconds."""
-    took: list[float] = []
+@contextlib.contextmanager
+def a_customer_at_work(port: int, system_id: str) -> Iterator[None]:
+    """Submits all the while, on one session; at the end every text must have been taken, and soon enough.
+
+    A machine that does other things as well may make the server say "busy"; nothing else is excused.
+    """
     over = threading.Event()
 
-    def work() -> None:
+    def work() -> list[tuple[int, float]]:
+        found: list[tuple[int, float]] = []
         with RawPeer(port) as peer:
             assert peer.bind(BIND_TRANSMITTER, system_id, SMPP_PASSWORD).status == 0
             while not over.wait(0.02):
                 began = time.monotonic()
-                assert peer.ask(SUBMIT_SM, submit(NUMBER)).status == 0
-                took.append(time.monotonic() - began)
+                found.append((peer.ask(SUBMIT_SM, submit(NUMBER)).status, time.monotonic() - began))
+        return found
 
-    worker = threading.Thread(target=work)
-    worker.start()
-    try:
-        yield took
-    finally:
-        over.set()
-        worker.join(20)
-    assert took and max(took) < SLOWEST, (len(took), max(took, default=0.0))
+    with ThreadPoolExecutor(1) as pool:
+        working = pool.submit(work)
+        try:
+            yield
+        finally:
+            over.set()
+        answers = working.result(30)
+    assert {status for status, _ in answers} <= {0, S.ESME_RMSGQFUL}
+    assert sum(status == 0 for status, _ in answers) > 0.9 * len(answers)
+    assert max(seconds for _, seconds in answers) < SLOWEST
 
 
 async def attack(port: int, first: int, count: int) -> None:
@@ -85,17 +91,12 @@ async def attack(port: int, first: int, count: int) -> None:
 
     async def one(number: int) -> None:
         address = f"127.{1 + number // PER_ADDRESS // 200}.0.{2 + number // PER_ADDRESS % 200}"
-        try:
-            reader, writer = await asyncio.open_connection("127.0.0.1", port, local_addr=(address, 0))
+        reader, writer = await asyncio.open_connection("127.0.0.1", port, local_addr=(address, 0))
+        with contextlib.suppress(OSError, TimeoutError):  # cut off, or left waiting: both are right
             writer.write(ATTACKS[number % len(ATTACKS)])
             async with asyncio.timeout(0.2):
                 while await reader.read(4096):
                     pass
-        except (OSError, TimeoutError):
-            pass  # refused, cut off, or left waiting: all of it is right
-        else:
-            writer.close()
-            return
         writer.transport.abort()
 
     for at in range(first, first + count, AT_ONCE):
@@ -104,14 +105,16 @@ async def attack(port: int, first: int, count: int) -> None:
 
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("count", [500, pytest.param(10_000, marks=pytest.mark.slow)])
-def test_hostile_connections_leave_no_memory_behind_and_harm_nobody(count):
+def test_hostile_connections_leave_no_memory_behind_and_harm_nobody(count, record_property):
     who = customer("100000")
     esme = make_smpp_client(who.account)
     with servers(1) as [server], a_customer_at_work(server.port, esme.system_id):
         asyncio.run(attack(server.port, 0, 300))  # code and buffers that everybody needs once
         before = server.rss_mib
         asyncio.run(attack(server.port, 300, count))
-        assert server.rss_mib - before < GROWTH_MIB
+        grown = server.rss_mib - before
+        record_property("rss_growth_mib", round(grown, 1))
+        assert grown < GROWTH_MIB
 
 
 BODIES = {
@@ -146,7 +149,7 @@ def mutated(dice: random.Random) -> bytes:
 
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("count", [2_000, pytest.param(20_000, marks=pytest.mark.slow)])
-def test_mutated_pdus_of_a_bound_peer_leave_no_memory_behind_and_harm_nobody(count):
+def test_mutated_pdus_of_a_bound_peer_leave_no_memory_behind_and_harm_nobody(count, record_property):
     dice, who, hostile = random.Random(count), customer("100000"), customer("100000")
     esme, wild = make_smpp_client(who.account), make_smpp_client(hostile.account, max_binds=50)
     with servers(1) as [server], a_customer_at_work(server.port, esme.system_id):
@@ -161,6 +164,7 @@ def test_mutated_pdus_of_a_bound_peer_leave_no_memory_behind_and_harm_nobody(cou
                     pass
             before = before or server.rss_mib
             assert server.rss_mib - before < GROWTH_MIB, at
+        record_property("rss_growth_mib", round(server.rss_mib - before, 1))
 
 
 def _goes_on(peer: RawPeer) -> bool:

@@ -158,13 +158,12 @@ def test_a_client_that_puts_everything_off_is_asked_rarely_and_gets_the_rest_whe
         async def talk():
             esme = await bound(found, BindReceiver, status=S.ESME_RMSGQFUL)
             await esme.got(10)
-            asked_within_two_seconds = await off(
-                lambda: wait_until(lambda: sum(row.tries for row in rows_of(found)) >= 11) and len(esme.received)
-            )
+            await asyncio.sleep(1.5)  # enough for one more, and for all of them if it were not for the pause
+            asked = len(esme.received)
             esme.status = 0
             await esme.got(60)
             await esme.close()
-            return asked_within_two_seconds
+            return asked
 
         assert asyncio.run(talk()) <= 20
         wait_until(lambda: sum(row.state == "DELIVERED" for row in rows_of(found)) >= 40)
