@@ -5,6 +5,7 @@ from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 
 from api.views.alerts import AlertsView
 from api.views.balance import BalanceView
+from api.views.connector_insight import ConnectorLogView, DlrDoctorView
 from api.views.connectors import (
     ConnectorsView,
     ConnectorView,
@@ -38,6 +39,8 @@ urlpatterns = [
     path("api/v1/connectors/<str:name>/restart", RestartView.as_view(), name="connector-restart"),
     path("api/v1/connectors/<str:name>/drain", DrainView.as_view(), name="connector-drain"),
     path("api/v1/connectors/<str:name>/diagnostics", DiagnosticsView.as_view(), name="connector-diagnostics"),
+    path("api/v1/connectors/<str:name>/log", ConnectorLogView.as_view(), name="connector-log"),
+    path("api/v1/connectors/<str:name>/dlr-doctor", DlrDoctorView.as_view(), name="connector-dlr-doctor"),
     path("api/schema/", SpectacularAPIView.as_view(), name="schema"),
     path("api/docs/", SpectacularSwaggerView.as_view(url_name="schema"), name="api-docs"),
 ]

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from drf_spectacular.utils import OpenApiResponse
+from drf_spectacular.utils import OpenApiExample, OpenApiResponse
 from rest_framework import serializers as s
 
 from api.schema.examples import answer
@@ -39,6 +39,8 @@ STAFF_KEY = [
 
 NO_CONNECTOR: dict[int, OpenApiResponse] = {404: OpenApiResponse(Problem, "No connector of this name")}
 CONFLICT: dict[int, OpenApiResponse] = {409: OpenApiResponse(Problem, "It is stopped or off: start it first")}
+BAD_DECISION: dict[int, OpenApiResponse] = {400: OpenApiResponse(Problem, "decision is accept or reject")}
+NOTHING_PROPOSED: dict[int, OpenApiResponse] = {409: OpenApiResponse(Problem, "Nothing is proposed, or it is decided")}
 BAD_STATE: dict[int, OpenApiResponse] = {400: OpenApiResponse(Problem, "state is open or all")}
 
 
@@ -133,11 +135,16 @@ class Answers(s.Serializer[Any]):
 
 
 class ReceiptFacts(s.Serializer[Any]):
-    unmatched = s.IntegerField(help_text="Receipts that match no message, counted up to 1,000")
+    unmatched = s.IntegerField(help_text="Receipts that match no message, of the newest 2,000")
     unmatched_or_more = s.BooleanField()
     id_rule = s.CharField()
-    id_format = s.CharField(allow_null=True, help_text="null: not known")
-    clock_skew_seconds = s.FloatField(allow_null=True, help_text="null: not known")
+    answer_format = s.CharField(help_text="Of the ids in answers; empty: none known")
+    receipt_format = s.CharField(help_text="Of the ids in receipts")
+    verdict = s.CharField()
+    proposed_rule = s.CharField(allow_null=True)
+    clock_zone_seconds = s.IntegerField(allow_null=True, help_text="The carrier's clock is so far from UTC")
+    clock_drift_seconds = s.FloatField(allow_null=True, help_text="and wrong by so much")
+    clock = s.CharField(help_text="The same in words")
 
 
 class Diagnosis(s.Serializer[Any]):
@@ -147,6 +154,38 @@ class Diagnosis(s.Serializer[Any]):
     network = s.DictField(help_text="dns, tcp, tls: ok, ms, error, and what was found; null where not looked at")
     answers = Answers()
     receipts = ReceiptFacts()
+
+
+class ClockShape(s.Serializer[Any]):
+    dated = s.IntegerField(help_text="Receipts whose done date was looked at")
+    digits = s.DictField(child=s.IntegerField(), help_text="How many dates had so many digits")
+    zone = s.IntegerField(allow_null=True, help_text="Seconds from UTC; null: they do not agree on one")
+    drift = s.FloatField(allow_null=True, help_text="Seconds, less what receipts take to come")
+
+
+class ProposalShape(s.Serializer[Any]):
+    id = s.IntegerField()
+    rule = s.CharField()
+    agreeing = s.IntegerField(help_text="Messages that receipts would meet under this rule alone")
+
+
+class DoctorShape(s.Serializer[Any]):
+    ok = s.BooleanField()
+    carrier_account = s.CharField()
+    rules = s.DictField(child=s.CharField(), help_text="The present rule by connector")
+    unmatched = s.IntegerField(help_text="Receipts that match no message, of the newest 2,000")
+    at_least = s.BooleanField()
+    answer_format = s.CharField(help_text="Of the ids in answers; empty: none known")
+    receipt_format = s.CharField(help_text="Of the ids in receipts")
+    verdict = s.CharField()
+    fits = s.DictField(child=s.IntegerField(), help_text="How many messages each rule would find")
+    samples = s.ListField(child=s.DictField(child=s.CharField()), help_text="Pairs of ids; numbers by their end")
+    clock = ClockShape()
+    proposal = ProposalShape(allow_null=True)
+
+
+class DecisionShape(s.Serializer[Any]):
+    decision = s.ChoiceField(["accept", "reject"])
 
 
 class AlertShape(s.Serializer[Any]):
@@ -227,11 +266,61 @@ DIAGNOSIS = [
                 "unmatched": 0,
                 "unmatched_or_more": False,
                 "id_rule": "as_is",
-                "id_format": None,
-                "clock_skew_seconds": None,
+                "answer_format": "8 hex digits",
+                "receipt_format": "8 hex digits",
+                "verdict": "every receipt has its message",
+                "proposed_rule": None,
+                "clock_zone_seconds": 0,
+                "clock_drift_seconds": 0.4,
+                "clock": "UTC",
             },
         },
     )
+]
+CONNECTOR_LOG = [
+    answer(
+        "An answer",
+        {
+            "ok": True,
+            "entries": [
+                {
+                    "id": "000653a2f0c1e4b0-0193e2c45b1a7c3e9f000000000000e1-0007",
+                    "at": _AT,
+                    "direction": "in",
+                    "link": "1.3",
+                    "reason": "",
+                    "command": "submit_sm_resp",
+                    "sequence": 7,
+                    "status": 88,
+                    "status_name": "ESME_RTHROTTLED",
+                    "status_text": "Throttled",
+                    "milliseconds": 31.4,
+                    "octets": 16,
+                    "hex": "00000010800000040000005800000007",
+                }
+            ],
+            "next_cursor": None,
+        },
+    )
+]
+_PROPOSED = {
+    "ok": True,
+    "carrier_account": "carrier",
+    "rules": {"smpp1": "as_is"},
+    "unmatched": 24,
+    "at_least": False,
+    "answer_format": "hex",
+    "receipt_format": "decimal",
+    "verdict": "24 messages agree on hex_to_dec",
+    "fits": {"hex_to_dec": 24},
+    "samples": [{"answer": "1a2b3c", "receipt": "1715004", "number": "…4567"}],
+    "clock": {"dated": 24, "digits": {"10": 24}, "zone": 0, "drift": -31.0},
+    "proposal": {"id": 1, "rule": "hex_to_dec", "agreeing": 24},
+}
+DOCTOR = [answer("A rule is proposed", _PROPOSED)]
+DECISION = [
+    OpenApiExample("Accept", {"decision": "accept"}, request_only=True),
+    answer("Accepted", {**_PROPOSED, "rules": {"smpp1": "hex_to_dec"}, "proposal": None}),
 ]
 ALERTS = [
     answer(

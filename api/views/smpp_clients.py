@@ -13,12 +13,11 @@ from api.schema import examples, shapes
 from api.views.base import ApiView
 from common.errors import Code, Rejected
 from messaging.fields import is_clean
-from messaging.wirelog import client_log, refused_binds, wire_log
+from messaging.wirelog import Log, client_log, refused_binds, wire_log
 
 _SYSTEM_ID = OpenApiParameter("system_id", str, OpenApiParameter.PATH, description="One of your own")
 _PAGING = [OpenApiParameter("cursor", str, description="`next_cursor` of the page before")]
-_LOG_FILTERS = [
-    _SYSTEM_ID,
+LOG_FILTERS = [
     OpenApiParameter("command", str, description="submit_sm: with its answers; submit_sm_resp: the answers alone"),
     OpenApiParameter("status", str, description="command_status of answers: 88, 0x58 or ESME_RTHROTTLED"),
     OpenApiParameter("errors", str, enum=["0", "1"], description="1: what was refused, with its requests, and events"),
@@ -30,7 +29,7 @@ _LOG_FILTERS = [
     OpenApiParameter("limit", int, description="1 to 1,000, default 100"),
 ]
 _BIND_FILTERS = [_SYSTEM_ID, *_PAGING, OpenApiParameter("limit", int, description="1 to 500, default 50")]
-_LOG_NAMES = frozenset(parameter.name for parameter in _LOG_FILTERS) - {"system_id"}
+LOG_NAMES = frozenset(parameter.name for parameter in LOG_FILTERS)
 
 
 class SmppClientsView(ApiView):
@@ -63,22 +62,14 @@ class SmppLogView(ApiView):
         summary="What went over the wire, newest first",
         description="The last 1,000 PDUs of all your binds and the last 200 of refused ones, at most seven days old, "
         "about three seconds behind. `reason` says in words why something was refused. Passwords are never kept.",
-        parameters=_LOG_FILTERS,
+        parameters=[_SYSTEM_ID, *LOG_FILTERS],
         responses={200: shapes.SmppLog, **shapes.BAD_FILTER, **shapes.NO_SMPP_CLIENT, **shapes.READ_RESPONSES},
         examples=examples.SMPP_LOG,
     )
     def get(self, request: Request, system_id: str) -> Response:
         client = _own(self, request, system_id)
         query = request.query_params.dict()
-        listing.check_names(query, _LOG_NAMES)
-        page = wire_log(
-            client_log(client),
-            filters=listing.read_wire_filters(query),
-            texts=True,  # his own
-            limit=listing.read_limit(query, usual=100, largest=1_000),
-            before=listing.read_entry_cursor(query),
-        )
-        return Response({"ok": True, "entries": page.items, "next_cursor": page.cursor})
+        return log_page(client_log(client), query, texts=True)  # his own
 
 
 class SmppBindsView(ApiView):
@@ -109,6 +100,19 @@ class SmppBindsView(ApiView):
                 "next_cursor": listing.write_cursor(page.cursor),
             }
         )
+
+
+def log_page(log: Log, query: dict[str, str], *, texts: bool) -> Response:
+    """A page of a wire log by the parameters LOG_FILTERS; raises Rejected on a wrong one."""
+    listing.check_names(query, LOG_NAMES)
+    page = wire_log(
+        log,
+        filters=listing.read_wire_filters(query),
+        texts=texts,
+        limit=listing.read_limit(query, usual=100, largest=1_000),
+        before=listing.read_entry_cursor(query),
+    )
+    return Response({"ok": True, "entries": page.items, "next_cursor": page.cursor})
 
 
 def _own(view: ApiView, request: Request, system_id: str) -> SmppClient:

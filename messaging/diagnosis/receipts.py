@@ -2,31 +2,26 @@
 
 from typing import Any
 
-from django.db import connection
-
 from connectors.snapshot import ConnectorView
-
-COUNTED = 1_000
-# Partial index receipt_parked: a receipt that has found no message yet.
-_UNMATCHED = (
-    "SELECT count(*) FROM (SELECT 1 FROM messaging_receipt WHERE state = 'PARKED' AND carrier_account = %s LIMIT %s) "
-    "AS unmatched"
-)
+from messaging.receipts import doctor
 
 
 def receipt_facts(view: ConnectorView) -> dict[str, Any]:
-    """How many receipts match no message, of the carrier's account; what is not known yet is None.
+    """How many receipts match no message, of the carrier's account, and what its ids and its clock look like.
 
-    `id_format` (how ids in answers and receipts differ) and `clock_skew_seconds` come from whoever looks at samples of
-    receipts; until then this says that nobody has looked.
+    `clock_zone_seconds` and `clock_drift_seconds`: the carrier's clock shows UTC and both; None: its receipts do not
+    agree on a zone, or there are too few.
     """
-    with connection.cursor() as cursor:
-        cursor.execute(_UNMATCHED, [view.carrier_account, COUNTED + 1])
-        count = int(cursor.fetchone()[0])
+    found = doctor.examine(view.carrier_account)
     return {
-        "unmatched": min(count, COUNTED),
-        "unmatched_or_more": count > COUNTED,
+        "unmatched": found.unmatched,
+        "unmatched_or_more": found.at_least,
         "id_rule": view.id_rule,
-        "id_format": None,
-        "clock_skew_seconds": None,
+        "answer_format": found.answer_format,
+        "receipt_format": found.receipt_format,
+        "verdict": found.verdict,
+        "proposed_rule": found.finding.rule or None,
+        "clock_zone_seconds": found.clock.zone,
+        "clock_drift_seconds": found.clock.drift,
+        "clock": found.clock.words,
     }

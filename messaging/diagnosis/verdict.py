@@ -116,7 +116,9 @@ def _unmatched(facts: Facts) -> Verdict | None:
     if told["unmatched"] < ENOUGH:
         return None
     more = " or more" if told["unmatched_or_more"] else ""
-    do = "look at the id rule of the connector: ids in receipts may be written otherwise than in answers"
+    do = "manage.py dlr_doctor says why"
+    if told.get("proposed_rule"):
+        do = f"the rule {told['proposed_rule']} would match them: manage.py dlr_doctor, or the proposals in the admin"
     return Verdict(WARN, f"{told['unmatched']}{more} receipts match no message", do)
 
 

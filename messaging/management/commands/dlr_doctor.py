@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Iterator
-from dataclasses import asdict
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
@@ -43,7 +42,7 @@ class Command(BaseCommand):
         found = [(doctor.examine(account), doctor.open_proposal(account)) for account in _accounts(options["account"])]
         ill = [account for account, proposal in found if proposal or account.unmatched >= ENOUGH]
         if options["json"]:
-            listed = [_facts(account, proposal) for account, proposal in found]
+            listed = [doctor.told(account, proposal) for account, proposal in found]
             self.stdout.write(json.dumps({"ok": not ill, "accounts": listed}))
         else:
             for line in (line for account, proposal in found for line in _lines(account, proposal)):
@@ -78,22 +77,6 @@ def _proposed(account: str) -> IdRuleProposal:
     if proposal is None:
         raise CommandError(f"{account}: {doctor.examine(known).verdict}; nothing is proposed", returncode=CANNOT)
     return proposal
-
-
-def _facts(found: Examination, proposal: IdRuleProposal | None) -> dict[str, Any]:
-    return {
-        "carrier_account": found.carrier_account,
-        "rules": found.rules,
-        "unmatched": found.unmatched,
-        "at_least": found.at_least,
-        "answer_format": found.answer_format,
-        "receipt_format": found.receipt_format,
-        "verdict": found.verdict,
-        "fits": dict(found.finding.fits),
-        "samples": list(found.samples),
-        "clock": asdict(found.clock),
-        "proposal": {"id": proposal.pk, "rule": proposal.rule, "agreeing": proposal.agreeing} if proposal else None,
-    }
 
 
 def _lines(found: Examination, proposal: IdRuleProposal | None) -> Iterator[str]:

@@ -14,6 +14,7 @@ from messaging.receipts.doctor.proposals import (
     reject,
 )
 from messaging.receipts.doctor.rehoming import rehome
+from messaging.receipts.doctor.telling import told
 
 __all__ = [
     "DOCTOR",
@@ -30,4 +31,5 @@ __all__ = [
     "propose",
     "rehome",
     "reject",
+    "told",
 ]
