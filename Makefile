@@ -16,7 +16,7 @@ DEPLOYED := DATABASE_URL=postgres://gate/gate BROKER_URL=amqp://gate CACHE_URL=r
 
 export PYTHON
 .DEFAULT_GOAL := help
-.PHONY: help setup run up reload test quick check lint types imports schema bench crash lock audit clean
+.PHONY: help setup run up reload doctor test quick check lint types imports schema bench crash lock audit clean
 
 help: ## this list
 	@grep -E '^[a-z]+:.*## ' Makefile | sed 's/:.*## /\t/' | expand -t 10
@@ -38,7 +38,10 @@ reload: $(RUN) ## new code into the running fleet: one process after the other, 
 	@PATH="$(CURDIR)/$(VENV)/bin:$$PATH"; export PATH; \
 	  honcho run python manage.py migrate --no-input && \
 	  honcho run python manage.py collectstatic --no-input -v 0 && \
-	  honcho run sh -c 'kill -HUP "$$(cat "$${GATEWAY_VAR:-var}/run/fleet.pid")"'
+	  exec python -m gateway_project.fleet reload
+
+doctor: $(RUN) ## what is wrong with the gateway of .env, and what to do
+	@PATH="$(CURDIR)/$(VENV)/bin:$$PATH"; export PATH; exec honcho run python manage.py doctor $(ARGS)
 
 test: $(DEV) ## the whole suite, then the claims, crashes and money again on SQLite
 	@exec $(PY) -m tests.services run -- .ci/test $(ARGS)

@@ -8,6 +8,7 @@ from cryptography.fernet import Fernet
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 
+from gateway_project import env_file
 from gateway_project.doctor.findings import Finding, fail, ok, warn
 from workers.retention import LEAST_DAYS
 
@@ -19,10 +20,15 @@ _NEW_FIELD_KEY = (
 
 def look() -> Iterator[Finding]:
     """Every contradiction, or that there is none."""
-    found = [*_secret_key(), *_field_keys(), *_hosts(), *_forms(), *_stores(), *_reach(), *_numbers()]
+    found = [*_file(), *_secret_key(), *_field_keys(), *_hosts(), *_forms(), *_stores(), *_reach(), *_numbers()]
     yield from found
     if not found:
         yield ok("keys, names and addresses agree")
+
+
+def _file() -> Iterator[Finding]:
+    if env_file.is_passed_over():
+        yield fail(".env names DATABASE_URL, and this command was started without it", "make doctor")
 
 
 def _secret_key() -> Iterator[Finding]:

@@ -7,6 +7,7 @@ from pathlib import Path
 from django.conf import settings
 
 from gateway_project.doctor.findings import Finding, ago, fail, ok, warn
+from gateway_project.fleet.place import occupied
 
 QUIET = 45.0  # seconds; the fleet itself acts after 90
 
@@ -19,7 +20,7 @@ def look() -> Iterator[Finding]:
     if not fleet:
         yield ok("make up does not run here")
         return
-    if not Path(f"/proc/{fleet}").exists():
+    if not occupied(run):  # not by the pid, which may be another program's by now
         yield fail(f"make up was killed (pid {fleet}): nobody restarts what dies", "make up")
         return
     found = [finding for name, pid in pids.items() for finding in _signs(name, run / f"{name}.{pid}.alive")]

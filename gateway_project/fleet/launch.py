@@ -23,6 +23,8 @@ def main(parent: str, listening: str, alive: str, command: str) -> None:
             os.set_inheritable(FIRST_DESCRIPTOR, True)
         else:
             os.dup2(int(listening), FIRST_DESCRIPTOR, inheritable=True)
+            # A copy nobody closes would go on taking connections that the program, draining, no longer answers.
+            os.close(int(listening))
         os.environ.update(LISTEN_PID=str(os.getpid()), LISTEN_FDS="1")
     os.execv("/bin/sh", ["/bin/sh", "-c", command])  # noqa: S606 - our own Procfile
 

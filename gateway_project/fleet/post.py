@@ -7,6 +7,7 @@ from gateway_project.fleet.process import Process, say
 
 BACK_OFF = (0.0, 1.0, 2.0, 5.0, 10.0)  # seconds before the first, second … start after a death
 LONG_LIFE = 60.0  # seconds after which a death counts as the first again
+AGAIN = 5.0  # seconds until the next try, when the machine has no memory, process or descriptor for a start
 DEATHS, WITHIN = 10, 300.0  # more deaths than that in so many seconds are told to whoever reads the log
 SILENCE = 90.0  # seconds without a sign of life after which it is ended (reliability, section 8)
 LAST_WORDS = 10.0  # seconds that a silent process has for an orderly end
@@ -36,7 +37,7 @@ class Post:
         return [each for each in (self.process, self.coming, self.leaving) if each is not None]
 
     def begin(self) -> None:
-        """Start it."""
+        """Start it; raises OSError or ValueError when that cannot be done."""
         self.process = self.start()
         self.process.noted()
 
@@ -45,8 +46,13 @@ class Post:
         self.refused = False
         if self.process is None:
             self._due = 0.0
-        else:
+            return
+        try:
             self.coming = self.start()
+        except (OSError, ValueError) as error:
+            say(f"{self.name}: no successor could be started ({error}): the old one stays")
+            self.refused = True
+        else:
             say(f"{self.name}: successor {self.coming.pid} started beside {self.process.pid}")
 
     def look(self, now: float) -> None:
@@ -57,7 +63,7 @@ class Post:
             self._look_at_leaving(self.leaving, now)
         if self.process is None:
             if now >= self._due and self.coming is None:
-                self.begin()
+                self._begin_again(now)
         elif (status := self.process.ended()) is not None:
             self._died(self.process, status, now)
         else:
@@ -67,6 +73,13 @@ class Post:
         """The fleet itself was asleep: nobody was silent meanwhile."""
         for each in self.lives():
             each.last_sign += seconds
+
+    def _begin_again(self, now: float) -> None:
+        try:
+            self.begin()
+        except (OSError, ValueError) as error:  # the others serve on
+            self._due = now + AGAIN
+            say(f"{self.name} could not be started ({error}): tried again {_in(AGAIN)}")
 
     def _died(self, process: Process, status: int, now: float) -> None:
         life = now - process.since

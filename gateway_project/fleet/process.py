@@ -14,18 +14,20 @@ from gateway_project.fleet.place import RunDirectory
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 LAUNCH = Path(__file__).with_name("launch.py")
+STDOUT = 1
 _printing = threading.Lock()
 
 
 def say(text: str, label: str = "") -> None:
-    """One whole line."""
-    with _printing:
-        sys.stdout.write(f"{label}{text}\n")
-        sys.stdout.flush()
+    """One whole line; a full disk, or a reader or terminal that has gone, costs lines and never the fleet."""
+    octets = f"{label}{text}\n".encode(errors="replace")
+    with _printing, contextlib.suppress(OSError):
+        while octets:
+            octets = octets[os.write(STDOUT, octets) :]
 
 
 class Process:
-    """Lives from its creation to `ended`; `listening` is a socket that it inherits, or None."""
+    """Lives from its creation to `ended`; `listening` is a socket that it inherits, or None. Raises OSError."""
 
     def __init__(
         self, name: str, command: str, environment: Mapping[str, str], *, label: str, place: RunDirectory,
@@ -51,11 +53,19 @@ class Process:
         )
         self.pid = self._popen.pid
         self._printer = threading.Thread(target=self._print, name=f"output of {name}", daemon=True)
-        self._printer.start()
+        try:
+            self._printer.start()
+        except RuntimeError as error:  # nobody would read what it says, and it would stand still in the end
+            self.kill()
+            self._popen.wait()
+            raise OSError(str(error)) from error
 
     def noted(self) -> None:
-        """Its pidfile says from now on that this is the one."""
-        self._place.note(self.name, self.pid)
+        """Its pidfile says from now on that this is the one; on a full disk it works without."""
+        try:
+            self._place.note(self.name, self.pid)
+        except OSError as error:
+            say(f"{self.name}: no pidfile for {self.pid}: {error}")
 
     def ended(self) -> int | None:
         """The exit status (negative: the signal that killed it), None while it lives.

@@ -1,5 +1,6 @@
 """Keeps every post manned until SIGTERM or SIGINT; SIGHUP replaces one process after the other."""
 
+import contextlib
 import os
 import signal
 import socket
@@ -20,6 +21,7 @@ MISCONFIGURED = 5.0  # seconds; whoever ends by itself so soon after the first s
 TICK = 0.1  # seconds between looks
 ASLEEP = 5.0  # seconds between two looks after which the fleet itself was stopped, not its processes
 BACKLOG = 2048
+ALL_NEW = "every process is new"  # how a reload ends that did what it should
 WEB = "web"
 BEATING = frozenset({"web", "worker", "deliveries", "beat", "binds", "smpp"})  # who touches GATEWAY_ALIVE_FILE
 
@@ -38,25 +40,28 @@ class Supervisor:
     def __init__(self, plan: Callable[[], Plan]) -> None:
         self._read, self._plan = plan, plan()
         self._asked, self._reload, self._wake = False, False, threading.Event()
-        var = Path(self._plan.environment.get("GATEWAY_VAR") or "var")
-        self._place = RunDirectory(ROOT / var / "run")
+        self._place = RunDirectory(run_directory(self._plan.environment))
         self._listening: socket.socket | None = None
         self._posts: dict[str, Post] = {}
-        self._to_replace: deque[str] = deque()
+        self._replacing, self._to_replace = False, deque[str]()
 
     def run(self) -> int:
         """Returns 0 when we were asked to end and all ended in peace, 1 otherwise."""
+        for sign in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            signal.signal(sign, self._ask)
         try:
             self._place.occupy()
-            self._listen()
         except (Occupied, OSError) as error:
             say(f"not started: {error}")
             return 1
-        for sign in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-            signal.signal(sign, self._ask)
-        for name in self._plan.commands:
-            self._man(name)
-        mistaken = self._watch()
+        try:
+            self._see_off()
+            self._listen()
+        except OSError as error:
+            say(f"not started: {error}")
+            self._place.leave()
+            return 1
+        mistaken = not all(map(self._man, self._plan.commands)) or self._watch()
         statuses = self._stop()
         self._place.leave()
         return 1 if mistaken or any(statuses.values()) else 0
@@ -68,20 +73,42 @@ class Supervisor:
             self._asked = True
         self._wake.set()
 
+    def _see_off(self) -> None:
+        """What a killed fleet left behind drains, and holds the port of the web until it has ended."""
+        if left := self._place.left_behind():
+            say(f"still ending from before: {', '.join(f'{name} {pid}' for name, pid in left)}")
+        until = time.monotonic() + STOP_SECONDS
+        while left and not self._asked and time.monotonic() < until:
+            self._wake.wait(TICK)
+            self._wake.clear()
+            left = self._place.left_behind()
+        for name, pid in left:
+            say(f"{name} {pid} did not end within {STOP_SECONDS:g} s: killed")
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(pid, signal.SIGKILL)
+
     def _listen(self) -> None:
         """The socket of the web is ours: while its processes change, connections wait and none is refused."""
         if WEB in self._plan.commands:
             host = self._plan.environment.get("GATEWAY_BIND") or "127.0.0.1"
-            port = int(self._plan.environment.get("GATEWAY_HTTP_PORT") or 8080)
+            port = self._plan.environment.get("GATEWAY_HTTP_PORT") or "8080"
             family = socket.AF_INET6 if ":" in host else socket.AF_INET
             try:
-                self._listening = socket.create_server((host.strip("[]"), port), family=family, backlog=BACKLOG)
-            except OSError as error:
-                raise OSError(f"{WEB} cannot listen on {host}:{port}: {error.strerror}") from error
+                self._listening = socket.create_server((host.strip("[]"), int(port)), family=family, backlog=BACKLOG)
+            except (OSError, ValueError, OverflowError) as error:
+                reason = getattr(error, "strerror", None) or error
+                raise OSError(f"{WEB} cannot listen on {host}:{port}: {reason}") from error
 
-    def _man(self, name: str) -> None:
-        self._posts[name] = Post(name, lambda: self._start(name), beats=name in BEATING, patience=STOP_SECONDS)
-        self._posts[name].begin()
+    def _man(self, name: str) -> bool:
+        """Start it; False when that cannot be done."""
+        post = Post(name, lambda: self._start(name), beats=name in BEATING, patience=STOP_SECONDS)
+        try:
+            post.begin()
+        except (OSError, ValueError) as error:
+            say(f"{name} could not be started ({error}): stopping the others")
+            return False
+        self._posts[name] = post
+        return True
 
     def _start(self, name: str) -> Process:
         environment = dict(self._plan.environment)
@@ -125,27 +152,36 @@ class Supervisor:
         if self._reload:
             self._reload = False
             self._begin_to_replace()
-        if any(post.refused for post in self._posts.values()) and self._to_replace:
-            say(f"reload given up, not replaced: {', '.join(self._to_replace)}")
-            self._to_replace.clear()
-        if self._to_replace and not any(post.changing for post in self._posts.values()):
+        if not self._replacing or any(post.changing for post in self._posts.values()):
+            return
+        refused = [name for name, post in self._posts.items() if post.refused]
+        if refused:
+            self._end_replacing(f"given up, not replaced: {', '.join([*refused, *self._to_replace])}")
+        elif self._to_replace:
             self._posts[self._to_replace.popleft()].replace()
-            if not self._to_replace:
-                say("reload: the last one is being replaced")
+        else:
+            self._end_replacing(ALL_NEW)
+
+    def _end_replacing(self, how: str) -> None:
+        self._replacing = False
+        self._to_replace.clear()
+        say(f"reload: {how}")
+        with contextlib.suppress(OSError):  # a full disk: whoever waits for it is told by his own patience
+            self._place.tell_reloaded(how)
 
     def _begin_to_replace(self) -> None:
         try:
             plan = self._read()
         except Exception as error:  # a half-written file must not end what runs
-            say(f"not reloaded: {error!r}")
+            self._end_replacing(f"refused: {error!r}")
             return
         if plan.commands.keys() != self._plan.commands.keys():
-            say("not reloaded: the Procfile has other processes now, which needs a stop and a start")
+            self._end_replacing("refused: the Procfile has other processes now, which needs a stop and a start")
             return
         self._plan = plan
         for post in self._posts.values():
             post.refused = False
-        self._to_replace = deque(plan.commands)
+        self._replacing, self._to_replace = True, deque(plan.commands)
 
     def _stop(self) -> dict[str, int]:
         if self._listening is not None:
@@ -169,6 +205,11 @@ def _finish(process: Process, until: float) -> int:
     while (status := process.ended()) is None:
         time.sleep(0.02)
     return status
+
+
+def run_directory(environment: Mapping[str, str]) -> Path:
+    """Where the fleet of this environment leaves its files."""
+    return ROOT / (environment.get("GATEWAY_VAR") or "var") / "run"
 
 
 def environment_of(named: Mapping[str, str]) -> dict[str, str]:

@@ -4,10 +4,10 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import environ
+from gateway_project.settings.environment import Environment
 
 BASE_DIR = Path(__file__).resolve().parent.parent.parent
-env = environ.Env()
+env = Environment()
 env.escape_proxy = False
 
 GATEWAY_VAR = Path(env.str("GATEWAY_VAR", default=str(BASE_DIR / "var")))
@@ -25,7 +25,7 @@ SMPP_DATABASE_THREADS = env.int("SMPP_DATABASE_THREADS", default=4)
 GATEWAY_SIMULATOR_PORT = env.int("GATEWAY_SIMULATOR_PORT", default=2776)
 GATEWAY_QUEUE_PREFIX = env.str("GATEWAY_QUEUE_PREFIX", default="")
 # "" is RabbitMQ's classic type; "quorum" for a replicated broker (declare at deploy, see docs).
-BROKER_QUEUE_TYPE = env.str("BROKER_QUEUE_TYPE", default="")
+BROKER_QUEUE_TYPE = env.choice("BROKER_QUEUE_TYPE", ("", "classic", "quorum"), default="")
 # Processes that share a rate while Redis is down: each keeps to its share of it.
 PACER_PROCESSES = env.int("PACER_PROCESSES", default=env.int("WEB_WORKERS", default=1))
 # Database calls that a bind worker may have under way at once.
@@ -117,7 +117,7 @@ AUTH_PASSWORD_VALIDATORS = [
 ]
 
 LANGUAGE_CODE = "en"
-TIME_ZONE = env.str("TIME_ZONE", default="UTC")  # the zone in which screens show times and daily limits turn
+TIME_ZONE = env.zone("TIME_ZONE", default="UTC")  # the zone in which screens show times and daily limits turn
 USE_I18N = True
 USE_TZ = True
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
@@ -168,6 +168,6 @@ UNFOLD: dict[str, Any] = {
     "SIDEBAR": {"show_search": True, "show_all_applications": True},
 }
 
-LOG_LEVEL = env.str("LOG_LEVEL", default="INFO")
+LOG_LEVEL = env.choice("LOG_LEVEL", ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"), default="INFO")
 LOGGING_CONFIG = "common.logs.configure"
 LOGGING = {"level": LOG_LEVEL}

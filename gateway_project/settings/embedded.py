@@ -32,7 +32,7 @@ DATABASES: dict[str, dict[str, Any]] = {
 }
 BROKER_URL = env.str("BROKER_URL", default="memory://")
 CACHE_URL = env.str("CACHE_URL", default="")
-CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
+CACHES: dict[str, dict[str, Any]] = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
 if CACHE_URL:
     CACHES = {"default": {"BACKEND": "django_redis.cache.RedisCache", "LOCATION": CACHE_URL}}
 OUTBOUND_HTTP_ALLOW = env.list("OUTBOUND_HTTP_ALLOW", default=["127.0.0.0/8", "::1/128"])

@@ -1,5 +1,9 @@
 """PostgreSQL, RabbitMQ and Redis as the environment names them; each part its own process."""
 
+from typing import Any
+
+from whitenoise.compress import Compressor
+
 from gateway_project.settings.base import *  # noqa: F403
 from gateway_project.settings.base import env
 
@@ -7,7 +11,7 @@ EMBEDDED = False
 SECRET_KEY = env.str("SECRET_KEY")
 FIELD_ENCRYPTION_KEYS = env.list("FIELD_ENCRYPTION_KEYS")
 
-DATABASES = {"default": env.db_url("DATABASE_URL")}
+DATABASES = {"default": env.database("DATABASE_URL")}
 DATABASES["default"].update(CONN_MAX_AGE=60, CONN_HEALTH_CHECKS=True)
 if DATABASES["default"]["ENGINE"].endswith("postgresql"):
     DATABASES["default"]["ENGINE"] = "common.postgresql"
@@ -24,9 +28,9 @@ if DATABASES["default"]["ENGINE"].endswith("postgresql"):
         # gives each transaction another connection.
         prepare_threshold=1_000_000 if env.bool("PREPARED_STATEMENTS", default=True) else None,
     )
-BROKER_URL = env.str("BROKER_URL")
-CACHE_URL = env.str("CACHE_URL")
-CACHES = {
+BROKER_URL = env.address("BROKER_URL", like="amqp://user:password@host:5672//")
+CACHE_URL = env.address("CACHE_URL", like="redis://host:6379/0")
+CACHES: dict[str, dict[str, Any]] = {
     "default": {
         "BACKEND": "django_redis.cache.RedisCache",
         "LOCATION": CACHE_URL,
@@ -37,6 +41,8 @@ STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
 }
+# Source maps are a third of the octets, and no browser asks for them until somebody debugs.
+WHITENOISE_SKIP_COMPRESS_EXTENSIONS = (*Compressor.SKIP_COMPRESS_EXTENSIONS, "map")
 SESSION_COOKIE_SECURE = env.bool("COOKIES_SECURE", default=True)
 CSRF_COOKIE_SECURE = SESSION_COOKIE_SECURE
 SECURE_SSL_REDIRECT = env.bool("SSL_REDIRECT", default=False)  # the proxy in front usually does it

@@ -17,7 +17,6 @@ from tests.api.lanes import ByDjango
 from tests.api.test_connectors_api import ask, deeds
 from tests.api.test_staff_permissions import staff_key
 from tests.messaging.doctored import carrier
-from tests.messaging.underway import leases  # noqa: F401 - a fixture
 from tests.support import cast
 
 pytestmark = [pytest.mark.django_db(transaction=True)]
@@ -55,7 +54,7 @@ def test_a_log_is_narrowed_and_a_wrong_filter_or_line_is_refused():
     assert ask("GET", "/api/v1/connectors/nowhere/log", "read").status == 404
 
 
-def test_the_doctor_tells_what_is_proposed_and_a_person_accepts_it(leases):  # noqa: F811
+def test_the_doctor_tells_what_is_proposed_and_a_person_accepts_it():
     here = carrier()
     here.report(here.take(20))
     line = Connector.objects.get()

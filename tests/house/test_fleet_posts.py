@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 import urllib.request
+from pathlib import Path
 
 import pytest
 
@@ -29,8 +30,8 @@ AT_ONCE = {"BACK_OFF": [0.0], "MISCONFIGURED": 0.0}
 
 
 class Runner:
-    def __init__(self, place, commands, changes, environment):
-        self.run, self.said = place / "run", place / "said"
+    def __init__(self, place, commands, changes, environment, output=None):
+        self.run, self.said = place / "run", Path(output or place / "said")
         with self.said.open("wb") as said:
             self.process = subprocess.Popen(
                 [sys.executable, "-c", RUNNER, json.dumps(commands), json.dumps({"STOP_SECONDS": 2.0, **changes})],
@@ -62,8 +63,8 @@ class Runner:
 def fleet(tmp_path):
     runners = []
 
-    def start(changes=AT_ONCE, environment=None, **commands):
-        runners.append(Runner(tmp_path, commands, changes, environment or {}))
+    def start(changes=AT_ONCE, environment=None, output=None, **commands):
+        runners.append(Runner(tmp_path, commands, changes, environment or {}, output))
         return runners[-1]
 
     yield start
@@ -192,7 +193,7 @@ def test_a_successor_that_does_not_work_leaves_the_old_one_and_ends_the_reload(f
     (tmp_path / "broken").touch()
     running.process.send_signal(signal.SIGHUP)
     running.wait_for(r"beat: the successor ended \(status 4\): the old one stays")
-    running.wait_for("reload given up, not replaced: worker")
+    running.wait_for("reload: given up, not replaced: beat, worker")
     assert {name: running.pid(name) for name in first} == first and all(map(lives, first.values()))
 
 

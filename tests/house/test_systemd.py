@@ -45,6 +45,7 @@ def test_a_unit_runs_the_line_of_the_procfile(name):
 def test_a_process_comes_back_and_has_time_to_drain(name):
     service = unit(f"gateway-{name}.service")["Service"]
     assert service["Restart"] == "always"
+    assert unit(f"gateway-{name}.service")["Unit"]["StartLimitIntervalSec"] == "0", "for ever"
     assert int(service["TimeoutStopSec"]) >= 60
     # Only the main process is told: the pool children of Celery must finish their tasks.
     assert service["KillMode"] == "mixed"
@@ -69,6 +70,13 @@ def test_the_target_starts_everything_after_the_migration():
         section = unit(f"gateway-{name}.service")["Unit"]
         assert section["PartOf"] == "gateway.target"
         assert "gateway-migrate.service" in section["Requires"] and "gateway-migrate.service" in section["After"]
+
+
+def test_the_migration_waits_for_a_database_that_comes_later():
+    migration = unit("gateway-migrate.service")["Service"]
+    assert migration["Type"] == "oneshot", "which has no limit of time"
+    command = as_the_shell_sees_it(migration["ExecStart"])
+    assert command == "until python manage.py migrate --no-input; do sleep 5; done"
 
 
 def test_the_audit_seals_every_night():
