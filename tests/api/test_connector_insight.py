@@ -57,7 +57,7 @@ def test_a_log_is_narrowed_and_a_wrong_filter_or_line_is_refused():
 def test_the_doctor_tells_what_is_proposed_and_a_person_accepts_it():
     here = carrier()
     here.report(here.take(20))
-    line = Connector.objects.get()
+    line = here.connector
     path = f"/api/v1/connectors/{line.name}/dlr-doctor"
     assert ask("GET", path, "read").json["fits"]["hex_to_dec"] == 20
     answer = decide(line.name, {"decision": "accept"}, "operate")
