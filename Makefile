@@ -47,7 +47,7 @@ test: $(DEV) ## the whole suite, then the claims, crashes and money again on SQL
 	@exec $(PY) -m tests.services run -- .ci/test $(ARGS)
 
 quick: $(DEV) ## the suite without what takes minutes
-	@exec $(PY) -m tests.services run -- $(PY) -m pytest -m "not slow" $(ARGS)
+	@exec $(PY) -m tests.services run -- $(PY) -m pytest -n auto -m "not slow" $(ARGS)
 
 check: lint types imports schema ## every gate that needs no service
 

@@ -4,11 +4,13 @@ import os
 from collections.abc import Iterator
 
 import pytest
+from xdist.remote import Producer
 
 from common import bus
 from tests.services.answering import SERVICES, Unusable
 from tests.support.emptying import empty_after_tests
 from tests.support.leftovers import nothing_left_behind
+from tests.support.spreading import ByFile, long_files_first, workers_for
 
 ON_SQLITE = os.environ.get("GATEWAY_TEST_STORE") == "sqlite"
 
@@ -30,11 +32,23 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """On SQLite only the tests marked `both` run: claims, crashes, money."""
+    """On SQLite only the tests marked `both` run: claims, crashes, money. Workers of `-n` begin with the long ones."""
+    if hasattr(config, "workerinput"):
+        long_files_first(items)
     if not ON_SQLITE:
         return
     config.hook.pytest_deselected(items=[item for item in items if not item.get_closest_marker("both")])
     items[:] = [item for item in items if item.get_closest_marker("both")]
+
+
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int | None:
+    """How many workers `-n auto` means; PYTEST_XDIST_AUTO_NUM_WORKERS decides otherwise."""
+    return None if "PYTEST_XDIST_AUTO_NUM_WORKERS" in os.environ else workers_for(config)
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> ByFile:
+    """File by file, whatever `--dist` says: tests of a file may share what a module fixture started."""
+    return ByFile(config, log)
 
 
 @pytest.fixture(autouse=True, scope="session")
