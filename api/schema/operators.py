@@ -184,6 +184,13 @@ class DoctorShape(s.Serializer[Any]):
     proposal = ProposalShape(allow_null=True)
 
 
+class DecidedShape(s.Serializer[Any]):
+    ok = s.BooleanField()
+    carrier_account = s.CharField()
+    rule = s.CharField()
+    state = s.ChoiceField(["accepted", "rejected"])
+
+
 class DecisionShape(s.Serializer[Any]):
     decision = s.ChoiceField(["accept", "reject"])
 
@@ -320,7 +327,7 @@ _PROPOSED = {
 DOCTOR = [answer("A rule is proposed", _PROPOSED)]
 DECISION = [
     OpenApiExample("Accept", {"decision": "accept"}, request_only=True),
-    answer("Accepted", {**_PROPOSED, "rules": {"smpp1": "hex_to_dec"}, "proposal": None}),
+    answer("Accepted", {"ok": True, "carrier_account": "carrier", "rule": "hex_to_dec", "state": "accepted"}),
 ]
 ALERTS = [
     answer(

@@ -53,7 +53,9 @@ class DlrDoctorView(StaffView):
         examples=operators.DOCTOR,
     )
     def get(self, request: Request, name: str) -> Response:
-        return _told(_account(name))
+        account = _account(name)
+        facts: dict[str, Any] = doctor.told(doctor.examine(account), doctor.open_proposal(account))
+        return Response({"ok": True, **facts})
 
     @extend_schema(
         tags=TAGS,
@@ -63,7 +65,7 @@ class DlrDoctorView(StaffView):
         "that waited or were given up.",
         request=operators.DecisionShape,
         responses={
-            200: operators.DoctorShape, **operators.BAD_DECISION, **operators.NO_CONNECTOR,
+            200: operators.DecidedShape, **operators.BAD_DECISION, **operators.NO_CONNECTOR,
             **operators.NOTHING_PROPOSED, **operators.REFUSALS,
         },
         examples=operators.DECISION,
@@ -77,16 +79,11 @@ class DlrDoctorView(StaffView):
         if proposal is None:
             raise Rejected(Code.CONFLICT, "Nothing is proposed")
         try:
-            _DECISIONS[decision](proposal, actor=self.staff(request).actor)
+            decided = _DECISIONS[decision](proposal, actor=self.staff(request).actor)
         except AlreadyDecided as error:
             raise Rejected(Code.CONFLICT, str(error)) from error
-        return _told(account)
+        return Response({"ok": True, "carrier_account": account, "rule": decided.rule, "state": decided.state.lower()})
 
 
 def _account(name: str) -> str:
     return view_of(line_control.find(name).pk).carrier_account
-
-
-def _told(account: str) -> Response:
-    facts: dict[str, Any] = doctor.told(doctor.examine(account), doctor.open_proposal(account))
-    return Response({"ok": True, **facts})

@@ -61,7 +61,8 @@ def test_the_doctor_tells_what_is_proposed_and_a_person_accepts_it():
     path = f"/api/v1/connectors/{line.name}/dlr-doctor"
     assert ask("GET", path, "read").json["fits"]["hex_to_dec"] == 20
     answer = decide(line.name, {"decision": "accept"}, "operate")
-    assert (answer.status, answer.json["rules"], answer.json["proposal"]) == (200, {line.name: "hex_to_dec"}, None)
+    assert (answer.status, answer.json["rule"], answer.json["state"]) == (200, "hex_to_dec", "accepted")
+    assert Connector.objects.get(pk=line.pk).id_rule == "hex_to_dec"
     assert IdRuleProposal.objects.get().state == "ACCEPTED"
     assert AuditEntry.objects.filter(user__isnull=False, details__icontains="hex_to_dec").exists()
 
