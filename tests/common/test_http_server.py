@@ -1,10 +1,8 @@
 """The HTTP server on sockets: heads that never end, in octets or in time, cost nothing but their connection."""
 
-import asyncio
 import json
 import socket
 import struct
-import threading
 
 import pytest
 import uvicorn
@@ -14,36 +12,6 @@ from tests.support.waiting import wait_until
 
 REQUEST = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
 WITH_BODY = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 900\r\n\r\n"
-
-
-answered: list[str] = []  # paths, when the application has said all
-
-
-@pytest.fixture
-def served():
-    """Paths that the application was asked for, and the port."""
-    asked, going_on = [], threading.Event()
-    answered.clear()
-
-    async def application(scope, receive, send):
-        asked.append(scope["path"])
-        if scope["path"] == "/slow":
-            await asyncio.to_thread(going_on.wait, 10)
-        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"2")]})
-        await send({"type": "http.response.body", "body": b"ok"})
-        answered.append(scope["path"])
-
-    config = uvicorn.Config(
-        application, port=0, http=http_server.Connection, lifespan="off", log_config=None, timeout_keep_alive=60
-    )
-    server = uvicorn.Server(config)
-    thread = threading.Thread(target=server.run, daemon=True)
-    thread.start()
-    wait_until(lambda: server.started)
-    yield asked, server.servers[0].sockets[0].getsockname()[1], going_on
-    going_on.set()
-    server.should_exit = True
-    thread.join(10)
 
 
 def open_to(port):
@@ -70,7 +38,7 @@ def until_closed(sock):
     ],
 )
 def test_a_head_without_end_is_cut_long_before_it_fills_memory(served, beginning):
-    _, port, _ = served
+    port = served.port
     with open_to(port) as sock:
         sock.sendall(beginning)
         sent = 0
@@ -81,7 +49,7 @@ def test_a_head_without_end_is_cut_long_before_it_fills_memory(served, beginning
 
 
 def test_a_head_of_ordinary_length_and_a_long_body_pass(served):
-    asked, port, _ = served
+    asked, port = served.asked, served.port
     with open_to(port) as sock:
         head = b"POST /long HTTP/1.1\r\nX-A: " + b"a" * 8_000 + b"\r\nContent-Length: 1000000\r\n\r\n"
         sock.sendall(head + b"b" * 1_000_000)
@@ -103,7 +71,7 @@ def test_a_head_of_ordinary_length_and_a_long_body_pass(served):
 )
 def test_whoever_does_not_come_to_the_end_of_a_head_is_cut(served, monkeypatch, words):
     monkeypatch.setattr(http_server, "HEAD_SECONDS", 0.2)
-    _, port, _ = served
+    port = served.port
     with open_to(port) as sock:
         for word in words:
             sock.sendall(word)
@@ -114,7 +82,7 @@ def test_whoever_does_not_come_to_the_end_of_a_head_is_cut(served, monkeypatch, 
 
 def test_a_slow_answer_is_not_a_slow_head(served, monkeypatch):
     monkeypatch.setattr(http_server, "HEAD_SECONDS", 0.1)
-    asked, port, going_on = served
+    asked, port, going_on = served.asked, served.port, served.going_on
     with open_to(port) as sock:
         sock.sendall(REQUEST.replace(b"GET /", b"GET /slow"))
         wait_until(lambda: asked)
@@ -127,7 +95,7 @@ def test_a_slow_answer_is_not_a_slow_head(served, monkeypatch):
 
 
 def test_a_caller_who_resets_among_several_requests_is_no_error_of_ours(served, caplog):
-    asked, port, going_on = served
+    asked, port, going_on = served.asked, served.port, served.going_on
     with open_to(port) as sock:
         sock.sendall(REQUEST + REQUEST.replace(b"GET /", b"GET /slow") + REQUEST)
         wait_until(lambda: "/slow" in asked)
@@ -136,7 +104,7 @@ def test_a_caller_who_resets_among_several_requests_is_no_error_of_ours(served, 
         other.sendall(REQUEST.replace(b"GET /", b"GET /other"))
         assert other.recv(100).startswith(b"HTTP/1.1 200")
     going_on.set()
-    wait_until(lambda: sorted(answered) == sorted(asked))
+    wait_until(lambda: sorted(served.answered) == sorted(asked))
     assert asked == ["/", "/slow", "/other"]
     assert [record for record in caplog.records if record.levelname == "ERROR"] == []
 
@@ -157,7 +125,7 @@ def test_gunicorn_gets_the_same_connections():
     ],
 )
 def test_what_no_parser_takes_is_refused_in_the_shape_of_every_refusal(served, head, status, code):
-    asked, port, _ = served
+    asked, port = served.asked, served.port
     with open_to(port) as sock:
         sock.sendall(head)
         top, _, body = until_closed(sock).partition(b"\r\n\r\n")
@@ -174,7 +142,7 @@ def test_what_no_parser_takes_is_refused_in_the_shape_of_every_refusal(served, h
 
 
 def test_nonsense_behind_a_request_gets_no_words_into_its_answer(served):
-    asked, port, _ = served
+    asked, port = served.asked, served.port
     with open_to(port) as sock:
         sock.sendall(REQUEST.replace(b"/ ", b"/slow "))
         wait_until(lambda: asked == ["/slow"])
