@@ -271,8 +271,9 @@ class Session:
         command = pdu.command_id
         status = self._objection(command)
         if status:
-            message = f"{pdu.name} in state {self.state.value}"
-            error = BodyError(message, command_status=status, command_id=command, sequence=pdu.sequence)
+            error = BodyError(
+                self._in_words(pdu, status), command_status=status, command_id=command, sequence=pdu.sequence
+            )
             self._refuse(error, frame, events)
         elif command == CommandId.ENQUIRE_LINK:
             self._write(encode(EnquireLinkResp(sequence=pdu.sequence)))
@@ -294,6 +295,13 @@ class Session:
         if limit and len(self._incoming) >= limit and command not in (CommandId.ENQUIRE_LINK, CommandId.UNBIND):
             return CommandStatus.ESME_RTHROTTLED
         return CommandStatus.ESME_ROK
+
+    def _in_words(self, pdu: Pdu, status: int) -> str:
+        if status == CommandStatus.ESME_RTHROTTLED:
+            return f"{len(self._incoming)} requests wait for their answers, and no more may"
+        if status == CommandStatus.ESME_RALYBND:
+            return f"{pdu.name} on a session that is bound, or about to be"
+        return f"{pdu.name} in state {self.state.value}"
 
     def _accept(self, pdu: Pdu, events: list[Event]) -> None:
         if pdu.command_id in BIND_COMMANDS:

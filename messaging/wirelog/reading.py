@@ -189,8 +189,9 @@ def _tests(filters: Filters, log: Log) -> Iterator[Callable[[Placed], bool]]:
         yield lambda placed: placed.command.endswith(("_resp", "_nack")) and placed.status == filters.status
     if filters.errors:
         yield lambda placed: bool(placed.status or placed.entry.note)
-    if filters.number:
-        yield lambda placed: _has_number(_facts(placed, log), filters.number)
+    number = filters.number.strip().lstrip("+")
+    if number:
+        yield lambda placed: _has_number(_facts(placed, log), number)
     if filters.message_id:
         yield lambda placed: _has_id(_facts(placed, log), filters.message_id)
 

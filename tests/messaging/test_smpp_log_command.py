@@ -7,7 +7,7 @@ from io import StringIO
 import pytest
 from django.core.management import CommandError, call_command
 
-from accounts.models import ClientBind
+from accounts.models import AuditEntry, ClientBind
 from common.clock import utc_now
 from common.ids import new_id
 from messaging import wirelog
@@ -79,8 +79,11 @@ def test_a_log_is_read_from_the_oldest_with_reasons_and_without_texts(client):
     assert lines[4].endswith("--  1.2.3.4:5  | ended: the peer unbound")
 
 
-def test_texts_are_shown_when_asked_for_and_never_write_to_the_terminal(client):
+def test_texts_are_shown_when_asked_for_which_is_audited_and_never_write_to_the_terminal(client):
+    run(client.system_id)
+    assert not AuditEntry.objects.filter(action="smpp_log.texts").exists()
     assert "Hello" in run(client.system_id, "--texts")[0]
+    assert AuditEntry.objects.get(action="smpp_log.texts").entity_id == client.system_id
     keep(STRANGERS, entry(p.BindTransceiver(system_id="\x1b]0;owned\x07", sequence=1)))
     [line] = run("--strangers")
     assert "\x1b" not in line and "·]0;owned·" in line

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from smpp import pdu as p
 from smpp.codec import decode, encode
 from smpp.constants import CommandId, CommandStatus
-from smpp.session import Role, Session
+from smpp.session import Role, Session, SessionConfig
 from smpp.tapping import MASK, RECEIVED, SENT, without_password
 from smpp.tlvs import Tlvs
 from tests.smpp.link import Link
@@ -63,6 +63,19 @@ def test_what_the_session_refuses_by_itself_says_why(octets, said):
     session.tap = lambda way, frame, note: found.append((way, note))
     session.receive(octets, 0.0)
     assert found[-1] == (SENT, said)
+
+
+def test_a_window_that_is_full_and_a_second_bind_are_refused_in_words():
+    link = Link(smsc=SessionConfig(incoming_window=1)).bind()
+    notes = []
+    link.smsc.tap = lambda way, frame, note: notes.append(note)
+    for _ in range(2):
+        link.esme.send(p.SubmitSm(destination_addr="1"), now=link.now)
+    link.smsc.receive(encode(p.BindReceiver(sequence=99)) + link.esme.take_output(), link.now)
+    assert [note for note in notes if note] == [
+        "bind_receiver on a session that is bound, or about to be",
+        "1 requests wait for their answers, and no more may",
+    ]
 
 
 @given(system_id=WORDS, password=WORDS, command=st.sampled_from([*p.BIND_COMMANDS, CommandId.OUTBIND]))

@@ -10,6 +10,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils.dateparse import parse_datetime
 
 from accounts import binds
+from accounts.audit import Actor, record
 from accounts.models import ClientBind, SmppClient
 from connectors.models import Connector
 from messaging import wirelog
@@ -49,6 +50,9 @@ class Command(BaseCommand):
             self._binds(client, log, options)
             return
         filters = _filters(options)
+        if options["texts"]:  # reading what people wrote is a deed (reliability S22)
+            name = options["system_id"] or options["connector"] or "strangers"
+            record(action="smpp_log.texts", entity="smpp log", entity_id=name, actor=Actor("manage.py smpp_log"))
         # Made first: what is written meanwhile is told twice rather than never.
         tail = wirelog.Tail(log, filters=filters, texts=options["texts"]) if options["follow"] else None
         page = wirelog.wire_log(log, filters=filters, texts=options["texts"], limit=options["limit"])
