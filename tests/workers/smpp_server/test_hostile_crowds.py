@@ -61,7 +61,8 @@ ATTACKS = (
 def a_customer_at_work(port: int, system_id: str) -> Iterator[None]:
     """Submits all the while, on one session; at the end every text must have been taken, and soon enough.
 
-    A machine that does other things as well may make the server say "busy"; nothing else is excused.
+    A machine that does other things as well may make the server, or its database, too slow: "again later", which takes
+    nothing, is excused for one in ten; nothing else is.
     """
     over = threading.Event()
 
@@ -81,7 +82,7 @@ def a_customer_at_work(port: int, system_id: str) -> Iterator[None]:
         finally:
             over.set()
         answers = working.result(30)
-    assert {status for status, _ in answers} <= {0, S.ESME_RMSGQFUL}
+    assert {status for status, _ in answers} <= {0, S.ESME_RMSGQFUL, S.ESME_RSYSERR}
     assert sum(status == 0 for status, _ in answers) > 0.9 * len(answers)
     assert max(seconds for _, seconds in answers) < SLOWEST
 
