@@ -203,6 +203,9 @@ class DecidedShape(s.Serializer[Any]):
 
 class DecisionShape(s.Serializer[Any]):
     decision = s.ChoiceField(["accept", "reject"])
+    proposal = s.IntegerField(
+        required=False, help_text="Its id, as GET showed it: the decision is for this one, and refused for another"
+    )
 
 
 class AlertShape(s.Serializer[Any]):
@@ -342,7 +345,7 @@ _PROPOSED = {
 }
 DOCTOR = [answer("A rule is proposed", _PROPOSED)]
 DECISION = [
-    OpenApiExample("Accept", {"decision": "accept"}, request_only=True),
+    OpenApiExample("Accept", {"decision": "accept", "proposal": 12}, request_only=True),
     answer("Accepted", {"ok": True, "carrier_account": "carrier", "rule": "hex_to_dec", "state": "accepted"}),
 ]
 ALERTS = [

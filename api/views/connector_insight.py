@@ -76,8 +76,11 @@ class DlrDoctorView(StaffView):
         if not isinstance(decision, str) or decision not in _DECISIONS:
             raise Rejected(Code.INVALID_VALUE, "Invalid decision", {"decision": "accept or reject"})
         proposal = doctor.propose(account, at_once=True)
+        seen = request.data.get("proposal")
         if proposal is None:
             raise Rejected(Code.CONFLICT, "Nothing is proposed")
+        if seen is not None and seen != proposal.pk:
+            raise Rejected(Code.CONFLICT, f"Another rule is proposed by now: {proposal.rule}, proposal {proposal.pk}")
         try:
             decided = _DECISIONS[decision](proposal, actor=self.staff(request).actor)
         except AlreadyDecided as error:
