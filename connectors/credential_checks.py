@@ -40,7 +40,7 @@ class Turn:
 
 def fingerprint(view: ConnectorView) -> str:
     """Of what the carrier judges; keyed, so that the row tells nobody the password."""
-    facts = (view.host, view.port, view.system_id, view.system_type, view.password)
+    facts = (view.places, view.system_id, view.system_type, view.password)
     return salted_hmac("connectors.credential_checks", repr(facts), algorithm="sha256").hexdigest()
 
 

@@ -210,7 +210,11 @@ class BindLease(models.Model):
 
 
 class BindState(models.Model):
-    """What a bind reports of itself, every few seconds; nothing decides by it but people."""
+    """What a bind reports of itself, every few seconds: for people.
+
+    Only two questions are decided by it: for how long a connector has been without a bind (messaging.failover), and
+    whether a refused bind is one too many rather than a wrong password (credential_checks).
+    """
 
     connector = models.ForeignKey(Connector, models.CASCADE, related_name="states")
     bind_no = models.PositiveSmallIntegerField()

@@ -4,17 +4,20 @@ import socket
 import ssl
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
 from cryptography import x509
 
+from connectors.hosts import Place
 from connectors.snapshot import ConnectorView
 from connectors.tls import tls_context
 
 NAME_SECONDS, SOCKET_SECONDS, TLS_SECONDS = 3.0, 3.0, 4.0
 MOST_ADDRESSES = 8
+MOST_HOSTS = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,22 +36,32 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Reach:
-    """`tcp` and `tls` are None where the step before failed, or there is no TLS."""
+    """One host. `tcp` and `tls` are None where the step before failed, or there is no TLS."""
 
+    host: str
+    port: int
     dns: Step
     tcp: Step | None = None
     tls: Step | None = None
 
 
-def reach(view: ConnectorView) -> Reach:
-    """Look the carrier up, connect, shake hands; at most about ten seconds, and nothing is sent beyond TLS."""
-    dns = _timed(lambda: _addresses(view.host, view.port))
+def reach_all(view: ConnectorView) -> list[Reach]:
+    """Every host of the carrier, eight at most and all at once, so that it takes no longer than one."""
+    places = view.places[:MOST_HOSTS]
+    with ThreadPoolExecutor(len(places), "probe") as threads:
+        return list(threads.map(lambda place: reach(view, place), places))
+
+
+def reach(view: ConnectorView, place: Place) -> Reach:
+    """Look a host up, connect, shake hands; at most about fifteen seconds, and nothing is sent beyond TLS."""
+    host, port = place
+    dns = _timed(lambda: _addresses(host, port))
     if not dns.ok:
-        return Reach(dns)
-    tcp = _timed(lambda: _connect(view))
+        return Reach(host, port, dns)
+    tcp = _timed(lambda: _connect(dns.found, port))
     if not tcp.ok or not view.use_tls:
-        return Reach(dns, tcp)
-    return Reach(dns, tcp, _tls(view))
+        return Reach(host, port, dns, tcp)
+    return Reach(host, port, dns, tcp, _tls(view, host, (tcp.found, port)))
 
 
 def _timed(step: Callable[[], Any]) -> Step:
@@ -93,26 +106,37 @@ def _addresses(host: str, port: int) -> list[str]:
     return list(dict.fromkeys(str(info[4][0]) for info in found[0]))[:MOST_ADDRESSES]
 
 
-def _connect(view: ConnectorView) -> str:
-    with socket.create_connection((view.host, view.port), SOCKET_SECONDS) as link:
-        return str(link.getpeername()[0])
+def _connect(addresses: Sequence[str], port: int) -> str:
+    """The first address that takes a connection; one deadline for them all, and no further asking for the name."""
+    until, failed = time.monotonic() + SOCKET_SECONDS, OSError("no address")
+    for address in addresses:
+        left = until - time.monotonic()
+        if left <= 0:
+            break
+        try:
+            with socket.create_connection((address, port), left):
+                return address
+        except OSError as error:
+            failed = error
+    raise failed
 
 
-def _tls(view: ConnectorView) -> Step:
+def _tls(view: ConnectorView, host: str, at: Place) -> Step:
     """The handshake as the binds do it; when it fails, what the peer shows is read without trust."""
-    step = _timed(lambda: _handshake(view, tls_context(view)))
+    name = view.tls_server_name or host
+    step = _timed(lambda: _handshake(at, name, tls_context(view)))
     if step.ok:
         return step
     blind = ssl.create_default_context()
     blind.check_hostname, blind.verify_mode = False, ssl.CERT_NONE
-    shown = _timed(lambda: _handshake(view, blind))
+    shown = _timed(lambda: _handshake(at, name, blind))
     return Step(False, step.ms, step.error, {**(shown.found or {}), "verified": False})
 
 
-def _handshake(view: ConnectorView, context: ssl.SSLContext) -> dict[str, Any]:
+def _handshake(at: Place, name: str, context: ssl.SSLContext) -> dict[str, Any]:
     with (
-        socket.create_connection((view.host, view.port), TLS_SECONDS) as plain,
-        context.wrap_socket(plain, server_hostname=view.tls_server_name or view.host) as link,
+        socket.create_connection(at, TLS_SECONDS) as plain,
+        context.wrap_socket(plain, server_hostname=name) as link,
     ):
         raw = link.getpeercert(binary_form=True)
         facts: dict[str, Any] = {"version": link.version(), "verified": context.verify_mode == ssl.CERT_REQUIRED}

@@ -8,7 +8,7 @@ from django.db import connection, transaction
 from accounts.audit import record
 from common.sql import dialect
 from connectors.models import Connector, Desired
-from messaging.lines import usable
+from messaging.lines import next_hop, usable
 from messaging.retry import DELAYS
 from messaging.rows import MessageRow, PartRow
 
@@ -52,8 +52,8 @@ def elsewhere(parts: Iterable[PartRow], messages: Mapping[UUID, MessageRow]) -> 
         if usable(part.connector_id):
             continue
         message = messages.get(part.message_id)
-        hops = ((message.route if message else None) or {}).get("hops", [])
-        following = next((place for place in range(part.hop + 1, len(hops)) if usable(hops[place])), None)
+        hops = message.hops if message is not None else []
+        following = next_hop(hops, part.hop)
         if following is not None:
             found[part.id] = (hops[following], following, 0)
     return found

@@ -9,6 +9,7 @@ A part sent again because no receipt came keeps its first try as an Attempt with
 which comes all the same settles it (receipts.matching). It is flagged, charged once, and ends once.
 """
 
+import time
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
@@ -18,6 +19,7 @@ from django.db import connection, transaction
 from django.db.models import Max
 
 from common.ids import new_id
+from common.queues import Lane
 from common.sql import dialect
 from common.transactions import retried
 from connectors.models import BindState, Connector
@@ -26,12 +28,13 @@ from messaging import rows, status
 from messaging.announcing import announce
 from messaging.claims import UNCLAIMED
 from messaging.first_copy import NO_RECEIPT
-from messaging.lines import line_name, usable
+from messaging.lines import line_name, next_hop
 from messaging.models import Attempt, Message, Part, Status
 from messaging.outcomes.writing import keep_attempts
 from messaging.rows import Event, MessageRow, PartRow
 
 PASS = 1000
+BUDGET = 20.0  # seconds that one tick spends on what waits for connectors that are down; the next one begins anew
 
 
 def down_lines(now: datetime) -> dict[int, datetime]:
@@ -51,24 +54,28 @@ def leave_down_lines() -> int:
     """Hand what waits for connectors that are down to the next one that is not; returns how many parts."""
     if not _limited():
         return 0
-    down = down_lines(rows.database_now())
-    return sum(_leave(connector_id, set(down)) for connector_id in sorted(down))
+    down = set(down_lines(rows.database_now()))
+    until = time.monotonic() + BUDGET
+    return sum(_leave(connector_id, lane, down, until) for lane in Lane for connector_id in sorted(down))
 
 
-def _leave(connector_id: int, down: set[int]) -> int:
-    total, after = 0, None
-    while True:
-        found, last, moved = _leave_pass(connector_id, down, after)
-        total, after = total + moved, last
-        if found < PASS:
-            return total
+def _leave(connector_id: int, lane: str, down: set[int], until: float) -> int:
+    total, after, found = 0, None, PASS
+    while found == PASS and time.monotonic() < until:
+        found, after, moved = _leave_pass(connector_id, lane, down, after)
+        total += moved
+    return total
 
 
 @retried()
-def _leave_pass(connector_id: int, down: set[int], after: UUID | None) -> tuple[int, UUID | None, int]:
-    """One pass over the parts behind `after`: those without another connector stay and must not stop the rest."""
+def _leave_pass(connector_id: int, lane: str, down: set[int], after: UUID | None) -> tuple[int, UUID | None, int]:
+    """One pass over the parts behind `after`: those without another connector stay and must not stop the rest.
+
+    By lane, because part_claim is in the order of the ids within one: a long backlog is walked once, not sorted anew
+    for every pass.
+    """
     with transaction.atomic():
-        waiting = Part.objects.filter(status=Status.QUEUED, connector_id=connector_id)
+        waiting = Part.objects.filter(status=Status.QUEUED, connector_id=connector_id, lane=lane)
         if after is not None:
             waiting = waiting.filter(id__gt=after)
         ids = list(waiting.order_by("id").values_list("id", flat=True)[:PASS])
@@ -92,8 +99,7 @@ def _next(part: PartRow, messages: Mapping[UUID, MessageRow], down: set[int]) ->
     """Connector and hop that come next for a part, None without one."""
     message = messages.get(part.message_id)
     hops = message.hops if message is not None else []
-    found = (hop for hop in range(part.hop + 1, len(hops)) if usable(hops[hop]) and hops[hop] not in down)
-    hop = next(found, None)
+    hop = next_hop(hops, part.hop, without=down)
     return None if hop is None else (hops[hop], hop)
 
 
@@ -123,14 +129,14 @@ def resend_without_receipt() -> int:
         return 0
     total = 0
     while True:
-        found, done = _resend_pass()
+        found, handled, done = _resend_pass()
         total += done
-        if found < PASS:
+        if found < PASS or not handled:  # of what others hold just now nothing is handled
             return total
 
 
 @retried()
-def _resend_pass() -> tuple[int, int]:
+def _resend_pass() -> tuple[int, int, int]:
     with transaction.atomic():
         now = rows.database_now()
         due = Part.objects.filter(status=Status.SUBMITTED, uncertain_until__lte=now)
@@ -141,7 +147,7 @@ def _resend_pass() -> tuple[int, int]:
         ways = {part.id: way for part in late if _alive(part, now) and (way := _next(part, messages, down))}
         moved = _send_again([part for part in late if part.id in ways], ways, now)
         _wait_no_more([part.id for part in late if part.id not in moved])
-    return len(ids), len(moved)
+    return len(ids), len(late), len(moved)
 
 
 def _alive(part: PartRow, now: datetime) -> bool:

@@ -1,6 +1,6 @@
 """Connectors as the life of a message sees them: one short look into the in-memory snapshot."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from connectors.snapshot import ConnectorView, connectors
 
@@ -25,3 +25,9 @@ def usable(connector_id: int) -> bool:
     """Whether a message may be handed to it: never when off or draining; on one that is stopped it waits."""
     found = line(connector_id)
     return found is not None and found.candidate
+
+
+def next_hop(hops: Sequence[int], hop: int, *, without: Collection[int] = ()) -> int | None:
+    """Place of the next connector of a route behind `hop` that may be handed a message, but for those `without`."""
+    behind = range(hop + 1, len(hops))
+    return next((place for place in behind if usable(hops[place]) and hops[place] not in without), None)

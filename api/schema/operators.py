@@ -51,7 +51,8 @@ class BindShape(s.Serializer[Any]):
         "holds it and says nothing"
     )
     since = s.DateTimeField(allow_null=True)
-    owner = s.CharField(help_text="Host and process")
+    host = s.CharField(help_text="host:port of the carrier, of the present or the last try")
+    owner = s.CharField(help_text="Host and process of ours")
     current = s.BooleanField(help_text="Whether it was opened since the last restart that was asked for")
     last_error = s.CharField()
     bind_status = s.CharField(allow_null=True, help_text="The carrier's last answer to a bind")
@@ -99,6 +100,7 @@ class ConnectorShape(s.Serializer[Any]):
     provider = s.CharField()
     host = s.CharField()
     port = s.IntegerField()
+    more_hosts = s.ListField(child=s.CharField(), help_text="Further hosts of the same carrier, with or without a port")
     tls = s.BooleanField()
     username = s.CharField(help_text="system_id")
     bind_mode = s.CharField()
@@ -147,11 +149,19 @@ class ReceiptFacts(s.Serializer[Any]):
     clock = s.CharField(help_text="The same in words")
 
 
+class HostShape(s.Serializer[Any]):
+    host = s.CharField()
+    port = s.IntegerField()
+    dns = s.DictField(help_text="ok, ms, error, addresses")
+    tcp = s.DictField(allow_null=True, help_text="ok, ms, error, address; null where the name is not known")
+    tls = s.DictField(allow_null=True, help_text="ok, ms, error, session; null without TLS or a connection")
+
+
 class Diagnosis(s.Serializer[Any]):
     ok = s.BooleanField()
     verdict = VerdictShape()
     connector = ConnectorShape()
-    network = s.DictField(help_text="dns, tcp, tls: ok, ms, error, and what was found; null where not looked at")
+    network = HostShape(many=True)
     answers = Answers()
     receipts = ReceiptFacts()
 
@@ -193,6 +203,9 @@ class DecidedShape(s.Serializer[Any]):
 
 class DecisionShape(s.Serializer[Any]):
     decision = s.ChoiceField(["accept", "reject"])
+    proposal = s.IntegerField(
+        required=False, help_text="Its id, as GET showed it: the decision is for this one, and refused for another"
+    )
 
 
 class AlertShape(s.Serializer[Any]):
@@ -218,6 +231,7 @@ _LINE = {
     "provider": "Carrier",
     "host": "smpp.carrier.example",
     "port": 2775,
+    "more_hosts": [],
     "tls": False,
     "username": "gateway",
     "bind_mode": "transceiver",
@@ -228,6 +242,7 @@ _LINE = {
             "bind": 1,
             "state": "bound",
             "since": _AT,
+            "host": "smsc.carrier.example:2775",
             "owner": "host1:4711:a1b2c3",
             "current": True,
             "last_error": "",
@@ -263,11 +278,15 @@ DIAGNOSIS = [
             "ok": True,
             "verdict": {"level": "ok", "words": "smpp1 is up: 1 of 1 binds", "do": ""},
             "connector": _LINE,
-            "network": {
-                "dns": {"ok": True, "ms": 1.2, "error": "", "addresses": ["192.0.2.7"]},
-                "tcp": {"ok": True, "ms": 17.9, "error": "", "address": "192.0.2.7"},
-                "tls": None,
-            },
+            "network": [
+                {
+                    "host": "smsc.carrier.example",
+                    "port": 2775,
+                    "dns": {"ok": True, "ms": 1.2, "error": "", "addresses": ["192.0.2.7"]},
+                    "tcp": {"ok": True, "ms": 17.9, "error": "", "address": "192.0.2.7"},
+                    "tls": None,
+                }
+            ],
             "answers": {"minutes": 60, "by_status": {"ESME_ROK": 148210, "ESME_RTHROTTLED": 12}},
             "receipts": {
                 "unmatched": 0,
@@ -326,7 +345,7 @@ _PROPOSED = {
 }
 DOCTOR = [answer("A rule is proposed", _PROPOSED)]
 DECISION = [
-    OpenApiExample("Accept", {"decision": "accept"}, request_only=True),
+    OpenApiExample("Accept", {"decision": "accept", "proposal": 12}, request_only=True),
     answer("Accepted", {"ok": True, "carrier_account": "carrier", "rule": "hex_to_dec", "state": "accepted"}),
 ]
 ALERTS = [

@@ -72,12 +72,15 @@ class DlrDoctorView(StaffView):
     )  # fmt: skip
     def post(self, request: Request, name: str) -> Response:
         account = _account(name)
-        decision = request.data.get("decision") if isinstance(request.data, dict) else None
+        body = request.data if isinstance(request.data, dict) else {}
+        decision, seen = body.get("decision"), body.get("proposal")
         if not isinstance(decision, str) or decision not in _DECISIONS:
             raise Rejected(Code.INVALID_VALUE, "Invalid decision", {"decision": "accept or reject"})
         proposal = doctor.propose(account, at_once=True)
         if proposal is None:
             raise Rejected(Code.CONFLICT, "Nothing is proposed")
+        if seen is not None and seen != proposal.pk:
+            raise Rejected(Code.CONFLICT, f"Another rule is proposed by now: {proposal.rule}, proposal {proposal.pk}")
         try:
             decided = _DECISIONS[decision](proposal, actor=self.staff(request).actor)
         except AlreadyDecided as error:

@@ -15,7 +15,7 @@ MINUTES = 60
 
 
 def diagnose(connector: Connector, *, network: bool = True) -> dict[str, Any]:
-    """Everything that is known, as JSON values, with a verdict; `network`: also look it up and connect (bounded).
+    """Everything that is known, as JSON values, with a verdict; `network`: also look its hosts up and connect.
 
     It never binds: carriers count binds, and a wrong one may lock the account.
     """
@@ -30,9 +30,14 @@ def diagnose(connector: Connector, *, network: bool = True) -> dict[str, Any]:
     return {"verdict": asdict(verdict(found)), **found}
 
 
-def _network(view: ConnectorView) -> dict[str, Any]:
-    reach = probing.reach(view)
+def _network(view: ConnectorView) -> list[dict[str, Any]]:
+    return [_host(reach) for reach in probing.reach_all(view)]
+
+
+def _host(reach: probing.Reach) -> dict[str, Any]:
     return {
+        "host": reach.host,
+        "port": reach.port,
         "dns": reach.dns.facts("addresses"),
         "tcp": reach.tcp.facts("address") if reach.tcp else None,
         "tls": reach.tls.facts("session") if reach.tls else None,

@@ -66,18 +66,39 @@ def _credentials(facts: Facts) -> Verdict | None:
 
 
 def _way(facts: Facts) -> Verdict | None:
-    line, way = facts["connector"], facts["network"]
-    if way is None or line["bound"]:
+    """No host can be reached: the first one's reason."""
+    blocked = _blocked(facts)
+    if not blocked or facts["connector"]["bound"] or len(blocked) < len(facts["network"]):
         return None
-    where = f"{line['host']}:{line['port']}"
-    if not way["dns"]["ok"]:
-        return Verdict(FAIL, f"the name {line['host']} is not found: {way['dns']['error']}", "correct host, or the DNS")
-    if not way["tcp"]["ok"]:
+    words, do = blocked[0]
+    others = f"; nor do its {len(blocked) - 1} further hosts" if len(blocked) > 1 else ""
+    return Verdict(FAIL, words + others, do)
+
+
+def _some_hosts(facts: Facts) -> Verdict | None:
+    """It works over the others, until these are gone as well."""
+    blocked = _blocked(facts)
+    if not blocked:
+        return None
+    words, do = blocked[0]
+    return Verdict(WARN, f"{len(blocked)} of {len(facts['network'])} hosts cannot be reached: {words}", do)
+
+
+def _blocked(facts: Facts) -> list[tuple[str, str]]:
+    """Why, and what to do, for each host that cannot be reached."""
+    return [why for host in facts["network"] or () if (why := _why_not(host)) is not None]
+
+
+def _why_not(host: Facts) -> tuple[str, str] | None:
+    where = f"{host['host']}:{host['port']}"
+    if not host["dns"]["ok"]:
+        return f"the name {host['host']} is not found: {host['dns']['error']}", "correct host, or the DNS"
+    if not host["tcp"]["ok"]:
         do = "ask the carrier whether it listens there, and whether our address is let through"
-        return Verdict(FAIL, f"{where} takes no connection: {way['tcp']['error']}", do)
-    if way["tls"] is not None and not way["tls"]["ok"]:
+        return f"{where} takes no connection: {host['tcp']['error']}", do
+    if host["tls"] is not None and not host["tls"]["ok"]:
         do = "correct the TLS settings (server name, authority), or ask the carrier for its certificate"
-        return Verdict(FAIL, f"no TLS with {where}: {way['tls']['error']}", do)
+        return f"no TLS with {where}: {host['tls']['error']}", do
     return None
 
 
@@ -130,7 +151,7 @@ def _draining(facts: Facts) -> Verdict | None:
 
 
 _RULES: Sequence[Callable[[Facts], Verdict | None]] = (
-    _wish, _credentials, _unserved, _way, _binds, _draining, _throttled, _unanswered, _unmatched,
+    _wish, _credentials, _unserved, _way, _binds, _some_hosts, _draining, _throttled, _unanswered, _unmatched,
 )  # fmt: skip
 
 

@@ -39,10 +39,6 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.AddIndex(
-            model_name='receipt',
-            index=models.Index(condition=models.Q(('state__in', ['PARKED', 'ORPHAN'])), fields=['carrier_account', 'received_at', 'id'], name='receipt_unmatched'),
-        ),
-        migrations.AddIndex(
             model_name='idruleproposal',
             index=models.Index(fields=['carrier_account', '-id'], name='proposal_carrier'),
         ),

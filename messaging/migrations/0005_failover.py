@@ -21,12 +21,4 @@ class Migration(migrations.Migration):
             name='provider_key',
             field=models.CharField(blank=True, db_default='', default='', max_length=65),
         ),
-        migrations.AddIndex(
-            model_name='attempt',
-            index=models.Index(condition=models.Q(('provider_key', ''), _negated=True), fields=['provider_key'], name='attempt_provider_key'),
-        ),
-        migrations.AddIndex(
-            model_name='part',
-            index=models.Index(condition=models.Q(('status', 'SUBMITTED'), ('uncertain_until__isnull', False)), fields=['uncertain_until'], name='part_receipt_due'),
-        ),
     ]

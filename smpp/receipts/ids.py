@@ -3,8 +3,9 @@
 import re
 from collections.abc import Callable, Mapping
 
-_HEX = re.compile(r"[0-9a-fA-F]+")
-_DECIMAL = re.compile(r"[0-9]+")
+# Longer than any id (SMPP 3.4 §5.2.23): a receipt may hold 60,000 digits, and numbers of those cost seconds, or raise.
+_HEX = re.compile(r"[0-9a-fA-F]{1,128}")
+_DECIMAL = re.compile(r"[0-9]{1,128}")
 _WORD = re.compile(r"[0-9a-z]+")
 _LOW_32 = 0xFFFFFFFF
 

@@ -9,6 +9,7 @@ from accounts.models import AuditEntry
 from connectors.models import Connector
 from messaging import wirelog
 from messaging.models import IdRuleProposal, WireLog
+from messaging.receipts import doctor
 from messaging.wirelog import Entry, Subject
 from smpp import pdu as p
 from smpp.codec import encode
@@ -60,7 +61,11 @@ def test_the_doctor_tells_what_is_proposed_and_a_person_accepts_it():
     line = here.connector
     path = f"/api/v1/connectors/{line.name}/dlr-doctor"
     assert ask("GET", path, "read").json["fits"]["hex_to_dec"] == 20
-    answer = decide(line.name, {"decision": "accept"}, "operate")
+    doctor.look_over()
+    seen = ask("GET", path, "read").json["proposal"]["id"]
+    other = decide(line.name, {"decision": "accept", "proposal": seen + 1}, "operate")
+    assert (other.status, Connector.objects.get(pk=line.pk).id_rule) == (409, "as_is")
+    answer = decide(line.name, {"decision": "accept", "proposal": seen}, "operate")
     assert (answer.status, answer.json["rule"], answer.json["state"]) == (200, "hex_to_dec", "accepted")
     assert Connector.objects.get(pk=line.pk).id_rule == "hex_to_dec"
     assert IdRuleProposal.objects.get().state == "ACCEPTED"

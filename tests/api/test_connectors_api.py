@@ -72,7 +72,7 @@ def test_diagnostics_say_why_it_is_down():
         closed.bind(("127.0.0.1", 0))
         line = cast.make_connector(port=closed.getsockname()[1])
         answer = ask("GET", f"/api/v1/connectors/{line.name}/diagnostics", "read")
-    assert answer.status == 200 and answer.json["network"]["tcp"]["error"] == "Connection refused"
+    assert answer.status == 200 and answer.json["network"][0]["tcp"]["error"] == "Connection refused"
     assert answer.json["verdict"]["level"] == "fail" and answer.json["verdict"]["words"]
 
 

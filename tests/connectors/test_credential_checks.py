@@ -79,7 +79,9 @@ def test_a_carrier_that_takes_one_bind_and_no_second_has_not_refused_our_credent
     assert refuse(line) == 1  # a wrong password is one, whoever is up
 
 
-@pytest.mark.parametrize("change", [{"password": "other"}, {"system_id": "other"}, {"host": "127.0.0.2"}])
+@pytest.mark.parametrize(
+    "change", [{"password": "other"}, {"system_id": "other"}, {"host": "127.0.0.2"}, {"more_hosts": ["127.0.0.2"]}]
+)
 def test_other_credentials_are_tried_at_once(line, change):
     for _ in range(TRIES):
         refuse(line)

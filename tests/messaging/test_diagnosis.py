@@ -24,6 +24,10 @@ from workers.simulator import SimulatorConfig, SimulatorThread
 
 HOUR = timedelta(hours=1)
 AT = datetime(2027, 1, 31, 9, 0, tzinfo=UTC)
+HOST: dict[str, Any] = {
+    "host": "carrier.example", "port": 2775, "dns": {"ok": True}, "tcp": {"ok": True}, "tls": None,
+}  # fmt: skip
+OTHER = HOST | {"host": "other.example", "tcp": {"ok": False, "error": "Connection refused"}}
 BIND = {"state": "bound", "bind_status": None, "last_error": "", "next_try_at": None}
 WELL: dict[str, Any] = {
     "connector": {
@@ -32,7 +36,7 @@ WELL: dict[str, Any] = {
         "throughput": {"learned_ceiling": None},
         "credentials": {"refusals": 0, "last_refusal": None, "next_try_at": None},
     },
-    "network": {"dns": {"ok": True}, "tcp": {"ok": True}, "tls": None},
+    "network": [HOST],
     "answers": {"by_status": {"ESME_ROK": 1000}},
     "receipts": {"unmatched": 0, "unmatched_or_more": False},
 }  # fmt: skip
@@ -49,16 +53,22 @@ CASES = [
         "fail", DOWN | {"credentials": {"refusals": 3, "last_refusal": "ESME_RINVPASWD", "next_try_at": AT}}, {},
         "carrier.example:2775 refuses the bind of gateway: ESME_RINVPASWD, 3 times in a row; next try at 09:00:00 UTC",
     ),
-    ("fail", DOWN, {"network": {"dns": {"ok": False, "error": "unknown"}}}, "the name carrier.example is not found"),
     (
-        "fail", DOWN, {"network": {"dns": {"ok": True}, "tcp": {"ok": False, "error": "Connection refused"}}},
+        "fail", DOWN, {"network": [HOST | {"dns": {"ok": False, "error": "unknown"}}]},
+        "the name carrier.example is not found",
+    ),
+    (
+        "fail", DOWN, {"network": [HOST | {"tcp": {"ok": False, "error": "Connection refused"}}]},
         "carrier.example:2775 takes no connection: Connection refused",
     ),
     (
         "fail", DOWN,
-        {"network": {"dns": {"ok": True}, "tcp": {"ok": True}, "tls": {"ok": False, "error": "expired"}}},
+        {"network": [HOST | {"tls": {"ok": False, "error": "expired"}}]},
         "no TLS with carrier.example:2775: expired",
     ),
+    ("fail", DOWN, {"network": [OTHER, OTHER]}, "Connection refused; nor do its 1 further hosts"),
+    ("fail", DOWN, {"network": [HOST, OTHER]}, "2 of 2 binds are down"),
+    ("warn", {}, {"network": [HOST, OTHER]}, "1 of 2 hosts cannot be reached: other.example:2775 takes no connection"),
     ("fail", {"bound": 0, "binds": [BIND | {"state": "x", "bind_status": "ESME_RALYBND"}] * 2}, {}, "bound already"),
     ("warn", {"bound": 1, "binds": [BIND, BIND | {"state": "x", "bind_status": "ESME_RBINDFAIL"}]}, {}, "and no more"),
     ("fail", DOWN, {}, "2 of 2 binds are down: waiting (refused), next try at 09:00:00 UTC"),
@@ -70,6 +80,11 @@ CASES = [
     ("ok", {}, {"answers": {"by_status": {"no_answer": 3}}}, "is up"),
     ("warn", {}, {"receipts": {"unmatched": 1000, "unmatched_or_more": True}}, "1000 or more receipts match no"),
 ]  # fmt: skip
+
+
+def reached(line):
+    view = view_of(line.pk)
+    return probing.reach(view, view.places[0])
 
 
 @pytest.mark.parametrize(("level", "line", "other", "words"), CASES, ids=[case[3][:40] for case in CASES])
@@ -128,11 +143,43 @@ def test_a_list_costs_as_many_queries_for_eight_lines_as_for_one_but_for_countin
 @pytest.mark.django_db
 def test_a_name_that_does_not_exist_and_a_port_that_nobody_listens_on_are_answers():
     nowhere = diagnose(cast.make_connector(host="nowhere.invalid"))
-    assert not nowhere["network"]["dns"]["ok"] and nowhere["network"]["tcp"] is None
+    assert not nowhere["network"][0]["dns"]["ok"] and nowhere["network"][0]["tcp"] is None
     with socket.socket() as closed:
         closed.bind(("127.0.0.1", 0))
         refused = diagnose(cast.make_connector(port=closed.getsockname()[1]))
-    assert refused["network"]["tcp"]["error"] == "Connection refused" and refused["network"]["dns"]["ok"]
+    [host] = refused["network"]
+    assert host["tcp"]["error"] == "Connection refused" and host["dns"]["ok"]
+
+
+@pytest.mark.django_db
+def test_every_host_of_a_carrier_is_looked_at_and_no_more_than_eight():
+    with socket.socket() as listening, socket.socket() as closed:
+        for one in (listening, closed):
+            one.bind(("127.0.0.1", 0))
+        listening.listen()
+        ports = [one.getsockname()[1] for one in (closed, listening)]
+        more = [f"127.0.0.1:{ports[1]}", *["127.0.0.1"] * 9]
+        line = cast.make_connector(port=ports[0], more_hosts=more)
+        told = diagnose(line)["network"]
+    assert len(told) == probing.MOST_HOSTS
+    assert [(host["port"], host["tcp"]["ok"]) for host in told[:2]] == [(ports[0], False), (ports[1], True)]
+    facts = overview(line.name)
+    assert facts is not None and facts["more_hosts"] == more
+
+
+@pytest.mark.django_db
+def test_a_name_with_many_addresses_that_do_not_answer_takes_no_longer_than_one(monkeypatch):
+    monkeypatch.setattr(probing, "SOCKET_SECONDS", 0.3)
+    monkeypatch.setattr(probing, "_addresses", lambda host, port: ["192.0.2.1"] * 8)
+
+    def silent(address, seconds):
+        time.sleep(seconds)
+        raise TimeoutError
+
+    monkeypatch.setattr(socket, "create_connection", silent)
+    began = time.monotonic()
+    tcp = reached(cast.make_connector()).tcp
+    assert tcp is not None and tcp.error == "no answer in time" and time.monotonic() - began < 1
 
 
 @pytest.mark.django_db
@@ -140,7 +187,7 @@ def test_a_resolver_that_hangs_is_not_waited_for(monkeypatch):
     monkeypatch.setattr(probing, "NAME_SECONDS", 0.1)
     monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: time.sleep(2))
     began = time.monotonic()
-    step = probing.reach(view_of(cast.make_connector(host="slow.example").pk)).dns
+    step = reached(cast.make_connector(host="slow.example")).dns
     assert (step.ok, step.error) == (False, "no answer in time") and time.monotonic() - began < 1.5
 
 
@@ -156,10 +203,10 @@ def tls_carrier(folder):
 @pytest.mark.django_db
 def test_tls_tells_version_certificate_and_why_it_is_not_trusted(tmp_path):
     with tls_carrier(tmp_path) as (port, pem):
-        stranger = probing.reach(view_of(cast.make_connector(port=port, use_tls=True).pk)).tls
+        stranger = reached(cast.make_connector(port=port, use_tls=True)).tls
         assert stranger is not None and not stranger.ok and "not to be trusted" in stranger.error
         assert stranger.found["subject"] == "CN=localhost" and stranger.found["verified"] is False
-        known = probing.reach(view_of(cast.make_connector(port=port, use_tls=True, tls_ca=pem).pk)).tls
+        known = reached(cast.make_connector(port=port, use_tls=True, tls_ca=pem)).tls
         assert known is not None and known.ok and known.found["version"] == "TLSv1.3" and known.found["verified"]
         assert known.found["expires_at"] > utc_now().isoformat()
 
@@ -170,7 +217,7 @@ def test_a_port_that_speaks_no_tls_is_said_to(monkeypatch):
     with socket.socket() as silent:
         silent.bind(("127.0.0.1", 0))
         silent.listen()
-        reach = probing.reach(view_of(cast.make_connector(port=silent.getsockname()[1], use_tls=True).pk))
+        reach = reached(cast.make_connector(port=silent.getsockname()[1], use_tls=True))
     assert reach.tcp is not None and reach.tcp.ok and reach.tls is not None and reach.tls.error == "no answer in time"
 
 
@@ -182,4 +229,5 @@ def test_a_broken_pem_text_is_an_answer(monkeypatch):
         silent.listen()
         line = cast.make_connector(port=silent.getsockname()[1], use_tls=True, tls_ca="no pem")
         told = diagnose(line)
-    assert told["network"]["tls"]["ok"] is False and told["network"]["tls"]["error"]
+    [host] = told["network"]
+    assert host["tls"]["ok"] is False and host["tls"]["error"]

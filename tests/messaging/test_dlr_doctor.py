@@ -13,8 +13,8 @@ from accounts.audit import Actor
 from accounts.models import AuditEntry
 from common.jobs import recorder
 from connectors.models import Connector
-from messaging import sweep
-from messaging.models import IdRuleProposal, Part, Receipt, Status
+from messaging import failover, sweep
+from messaging.models import Attempt, IdRuleProposal, Part, Receipt, Status
 from messaging.receipts import doctor
 from messaging.receipts.doctor import rehoming
 from smpp.constants import MessageState
@@ -322,3 +322,17 @@ def test_a_carrier_in_another_zone_is_told_from_its_dates():
     clock = doctor.examine(here.account).clock
     assert (clock.zone, clock.digits) == (14_400, {10: 20})
     assert -90 < clock.drift <= 1
+
+
+def test_messages_that_went_over_another_connector_because_no_id_met_are_evidence_and_are_settled_by_their_first_copy():
+    here, second = carrier(receipt_timeout=30), make_connector()
+    messages = here.take(20, hops=(here.line.connector_id, second.pk))
+    here.report(messages)
+    Part.objects.update(uncertain_until=past())
+    assert failover.resend_without_receipt() == 20
+    assert here.states() == {"QUEUED"} and Attempt.objects.count() == 20
+    proposal = proposed(here)
+    assert proposal is not None and (proposal.rule, proposal.agreeing) == ("hex_to_dec", 20)
+    assert heal(proposal, actor=ANN) == 20
+    assert here.states() == {"DELIVERED"}
+    assert not Receipt.objects.filter(part_id=None).exists()

@@ -124,6 +124,23 @@ class TestWithoutABind:
         assert part_of(other).connector_id == second.pk
         assert {part_of(message).connector_id for message in alone} == {cast.connector.pk}
 
+    def test_every_lane_leaves_otp_first(self, cast, second):
+        seen_bound(cast.connector, ago=LIMIT + 5)
+        for lane in ("bulk", "transactional", "otp"):
+            over(cast, second, lane=lane)
+        assert failover.leave_down_lines() == 3
+        assert [batch.lane for batch in OutboxBatch.objects.order_by("id")] == ["otp", "transactional", "bulk"]
+
+    def test_a_tick_ends_when_its_time_is_up_and_the_next_one_goes_on(self, cast, second, monkeypatch):
+        monkeypatch.setattr(failover, "PASS", 2)
+        seen_bound(cast.connector, ago=LIMIT + 5)
+        for _ in range(5):
+            over(cast, second)
+        monkeypatch.setattr(failover, "BUDGET", 0.0)
+        assert failover.leave_down_lines() == 0
+        monkeypatch.setattr(failover, "BUDGET", 20.0)
+        assert failover.leave_down_lines() == 5
+
     def test_only_the_missing_parts_of_a_message_go_over_the_next_connector(self, cast, second):
         line = bind(cast)
         message = over(cast, second, parts=3)
@@ -186,6 +203,15 @@ class TestWithoutAReceipt:
         line = bind(cast, connector_id=second.pk)
         line.claim()
         return message, line
+
+    def test_what_others_hold_just_now_is_left_to_the_next_tick(self, cast, second, monkeypatch):
+        message = self.late(cast, second)
+        monkeypatch.setattr(failover, "PASS", 1)
+        with monkeypatch.context() as held:
+            held.setattr(failover.rows, "lock", lambda ids, **_: ({}, {}))
+            assert failover.resend_without_receipt() == 0
+        assert failover.resend_without_receipt() == 1
+        assert part_of(message).connector_id == second.pk
 
     def test_it_goes_over_the_next_connector_flagged_counted_and_charged_once(self, cast, second):
         message = self.late(cast, second)

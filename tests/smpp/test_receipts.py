@@ -12,6 +12,7 @@ from smpp.codec import decode, encode
 from smpp.constants import MessageState as M
 from smpp.constants import Tag
 from smpp.receipts import (
+    ID_RULES,
     STAT_WORDS,
     NetworkError,
     is_final,
@@ -284,6 +285,11 @@ def test_only_the_ends_of_a_message_are_final(state):
 )
 def test_an_id_is_normalised_by_rule_and_left_alone_when_it_does_not_fit(value, rule, expected):
     assert normalise_id(value, rule) == expected
+
+
+@pytest.mark.parametrize("rule", ID_RULES)
+def test_sixty_thousand_digits_are_no_number_of_any_rule(rule):
+    assert len(normalise_id("9" * 60_000, rule)) == 60_000
 
 
 def test_an_unknown_rule_is_refused():

@@ -147,7 +147,7 @@ def test_binds_report_round_trip_ceiling_and_what_was_answered():
         told = diagnose(found.line)
         assert told["answers"]["by_status"] == {"ESME_ROK": 3, "ESME_RINVDSTADR": 3}
         assert told["verdict"] == {"level": "ok", "words": f"{found.line.name} is up: 1 of 1 binds", "do": ""}
-        assert told["network"]["tcp"]["ok"] and told["network"]["dns"]["addresses"] == ["127.0.0.1"]
+        assert told["network"][0]["tcp"]["ok"] and told["network"][0]["dns"]["addresses"] == ["127.0.0.1"]
         assert "secret" not in json.dumps(told, default=str)
 
 

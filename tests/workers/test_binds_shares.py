@@ -212,6 +212,23 @@ def test_another_bind_does_not_take_the_tokens_that_are_gathered(bind, clock, to
     assert other.written == [(2, 1)]
 
 
+def test_a_bind_without_a_session_gathers_no_tokens_and_the_others_long_messages_go(bind, clock, tokens):
+    pace, link, other = Pace("line", 0, tokens, clock), Link(10), Link(10)
+    pace.ceiling = 20.0  # learned: a bucket of one token, and what is gathered
+    mine, theirs = Ready(lambda lane: False), Ready(lambda lane: False)
+    first, second = bind(pace=pace, ready=mine), bind(pace=pace, ready=theirs)
+    mine.add(parts(1, "transactional", 3))
+    theirs.add(parts(2, "transactional", 4))
+    clock.now += 0.06
+    first.pump(link)
+    mine.take_all()
+    first.rest()
+    for _ in range(5):
+        clock.now += 0.06
+        second.pump(other)
+    assert (link.written, other.written) == ([], [(2, 1), (2, 2), (2, 3), (2, 4)])
+
+
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.both
 def test_long_messages_and_otp_keep_to_a_small_tps_without_a_busy_loop():

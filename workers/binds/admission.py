@@ -52,21 +52,28 @@ class Admission:
         await self._tell(credential_checks.accepted, self._view.id, self._mark)
         await self._tell(alerts.resolve_alert, alert_key(self._view.name))
 
-    async def failed(self, status: int | None) -> bool:
-        """A try ended, with this command_status or without an answer; whether it was a refusal of our credentials."""
+    async def unused(self) -> None:
+        """A turn that was given came to nothing: the next bind may try."""
+        await self._tell(credential_checks.unheard, self._view.id, self._mark)
+
+    async def failed(self, status: int | None, host: str) -> bool:
+        """A try at `host` (host:port) ended, with this command_status or without an answer.
+
+        Returns whether it was a refusal of our credentials.
+        """
         if status not in FAULTS and status not in PERHAPS:
-            await self._tell(credential_checks.unheard, self._view.id, self._mark)
+            await self.unused()
             return False
         counts = status in FAULTS
         refusals = await self._tell(credential_checks.refused, self._view.id, self._mark, status, counts=counts)
         if refusals is not None and refusals >= TRIES:
-            await self._alert(status, refusals)
+            await self._alert(status, refusals, host)
         return counts or bool(refusals)
 
-    async def _alert(self, status: int, refusals: int) -> None:
+    async def _alert(self, status: int, refusals: int, host: str) -> None:
         view = self._view
         words = (
-            f"{view.host}:{view.port} refuses the bind of {view.system_id} ({status_name(status)}, {refusals} times "
+            f"{host} refuses the bind of {view.system_id} ({status_name(status)}, {refusals} times "
             "in a row); one try every 15 minutes, so that the carrier does not lock the account"
         )
         advice = f"correct system_id and password, or ask the carrier; then: manage.py connector restart {view.name}"

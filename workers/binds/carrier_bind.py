@@ -121,6 +121,7 @@ class CarrierBind:
 
     def _drop_ready(self) -> None:
         """Nothing of this was written: back in line, so that another bind can have it."""
+        self._writer.rest()
         self._flights.not_written(self._ready.take_all(), self._ready.fence)
 
     def _on_events(self, connection: Connection, batch: list[events.Event]) -> None:

@@ -77,7 +77,9 @@ class LinkKeeper:
         while not self._ending.is_set():
             await self._allowed.wait()
             turn = await self._admission.ask()
-            if turn.go:
+            if turn.go and (self._ending.is_set() or not self._allowed.is_set()):
+                await self._admission.unused()  # the lease was lost while we asked: somebody else may be bound
+            elif turn.go:
                 await within(self._ending, await self._one())
             else:
                 self._not_our_turn(turn)
@@ -120,7 +122,7 @@ class LinkKeeper:
     async def _failed(self, error: Exception) -> float:
         status = error.status if isinstance(error, link.BindRefused) else None
         self._report.bind_status = status
-        if await self._admission.failed(status):
+        if await self._admission.failed(status, self._report.host):
             log.warning("bind_refused", connector=self._view.name, bind=self._bind_no, error=str(error))
             self._wire.event(self._name, f"not bound: {error}")
             return 0.0  # when to try again is asked of all binds' tries

@@ -150,5 +150,7 @@ class Pace:
 
     def _earn(self, ceiling: float) -> None:
         now = self._clock()
-        self._bank = min(self._bank + (now - self._banked) * ceiling, max(1.0, ceiling * AHEAD) + self._held)
+        most = max(1.0, ceiling * AHEAD) + self._held
+        # What was gathered for a message is not cut when its first part goes and nothing is held for it any more.
+        self._bank = max(self._bank, min(self._bank + (now - self._banked) * ceiling, most))
         self._banked = now

@@ -47,6 +47,10 @@ class Writer:
             if not self._write(connection, self._with_siblings(part), now):
                 return
 
+    def rest(self) -> None:
+        """There is no session any more: tokens that were gathered for this bind are the others'."""
+        self._pace.release(self)
+
     def _next(self, connection: Connection) -> ClaimedPart | None:
         """What window and tokens let through: the last are for otp, and a message waits for tokens of all its parts."""
         free, pace = connection.session.free_slots, self._pace

@@ -1,7 +1,7 @@
 """query_sm, cancel_sm and replace_sm: of the client's own messages, whoever's id is named."""
 
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 from uuid import UUID
 
 from accounts.snapshot import SmppClientView
@@ -22,10 +22,8 @@ from smpp.pdu import CancelSm, Pdu, QuerySm, QuerySmResp, ReplaceSm
 from smpp.times import format_absolute, parse_time
 from smpp.tlvs import Tlvs
 from workers.smpp_server.reading import read_user_data
+from workers.smpp_server.shared import Session
 from workers.smpp_server.status import Refused, reason_of
-
-if TYPE_CHECKING:
-    from workers.smpp_server.client_session import ClientSession
 
 # A cancel_sm without id means all that waits between two addresses; so many of the last days.
 _MOST_CANCELLED: Final = 100
@@ -33,7 +31,7 @@ _CANCELLED_SINCE: Final = timedelta(days=31)
 _WAITING: Final = (Status.SCHEDULED, Status.QUEUED)
 
 
-async def answer(session: "ClientSession", pdu: Pdu) -> None:
+async def answer(session: Session, pdu: Pdu) -> None:
     """Answer a question about a message that was submitted before."""
     client = session.client
     if client is None:

@@ -1,6 +1,6 @@
 """Binds: who it is, whether he may, and one seat of his over all servers."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import structlog
 
@@ -14,11 +14,10 @@ from smpp.constants import CommandId, CommandStatus
 from smpp.events import Closed
 from smpp.pdu import Pdu
 from smpp.session_config import SessionConfig
+from workers.smpp_server.bound import Bound
 from workers.smpp_server.register import why_not
+from workers.smpp_server.shared import Session
 from workers.smpp_server.status import Refused, bind_status, reason_of
-
-if TYPE_CHECKING:
-    from workers.smpp_server.client_session import ClientSession
 
 log = structlog.get_logger(__name__)
 
@@ -45,7 +44,7 @@ def config_of(client: SmppClientView) -> SessionConfig:
     )
 
 
-async def bind(session: "ClientSession", pdu: Pdu) -> None:
+async def bind(session: Session, pdu: Pdu) -> None:
     """Answer a bind request; whoever is refused is answered and then cut off."""
     try:
         await _bind(session, pdu)
@@ -56,7 +55,7 @@ async def bind(session: "ClientSession", pdu: Pdu) -> None:
         raise
 
 
-def _refuse(session: "ClientSession", pdu: Any, status: int, reason: str) -> None:
+def _refuse(session: Session, pdu: Any, status: int, reason: str) -> None:
     """The reason stands in the log of the client whose system_id was named, where there is one (docs/smpp.md)."""
     named = accounts().smpp_by_system_id(pdu.system_id)
     if not session.wire.settled:
@@ -66,7 +65,7 @@ def _refuse(session: "ClientSession", pdu: Any, status: int, reason: str) -> Non
     session.connection.close()
 
 
-async def _bind(session: "ClientSession", pdu: Any) -> None:
+async def _bind(session: Session, pdu: Any) -> None:
     shared = session.shared
     if shared.stopping:
         raise Refused(CommandStatus.ESME_RSYSERR, "the server is stopping")
@@ -95,7 +94,7 @@ async def _bind(session: "ClientSession", pdu: Any) -> None:
         shared.postman.wake(client.id)
 
 
-async def _verified(session: "ClientSession", pdu: Any) -> SmppClientView:
+async def _verified(session: Session, pdu: Any) -> SmppClientView:
     try:
         return await session.shared.gate.verify(pdu.system_id, pdu.password, address=session.address)
     except (Rejected, Unavailable) as problem:
@@ -126,7 +125,7 @@ def _check_may(client: SmppClientView, mode: str, *, tls: bool) -> None:
         raise Refused(CommandStatus.ESME_RBINDFAIL, f"bind_{mode} is not allowed for {client.system_id}")
 
 
-def ended(session: "ClientSession", event: Closed, reason: str) -> None:
+def ended(session: Session, event: Closed, reason: str) -> None:
     """A bound session is over: its seat is free, its receipts go to others or wait."""
     shared = session.shared
     shared.register.remove(session)
@@ -138,6 +137,6 @@ def ended(session: "ClientSession", event: Closed, reason: str) -> None:
     shared.spawn(shared.database.run(shared.seats.release, seat, holder), "seat")
 
 
-def still_allowed(session: "ClientSession") -> str:
+def still_allowed(session: Bound) -> str:
     """Why a bound session has to end; empty: it may go on."""
     return why_not(session.client, session.password_hash, session.address, tls=session.tls)

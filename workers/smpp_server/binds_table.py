@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 from uuid import UUID
 
 import structlog
@@ -13,10 +13,8 @@ from common.clock import utc_now
 from common.sql import dialect
 from common.transactions import retried
 from workers.database import DatabaseThreads
+from workers.smpp_server.bound import Bound
 from workers.smpp_server.register import Register
-
-if TYPE_CHECKING:
-    from workers.smpp_server.client_session import ClientSession
 
 log = structlog.get_logger(__name__)
 
@@ -40,7 +38,7 @@ class BindsTable:
         self._opened: list[ClientBind] = []
         self._ended: list[tuple[Any, ...]] = []
 
-    def opened(self, session: "ClientSession", version: int) -> None:
+    def opened(self, session: Bound, version: int) -> None:
         """A bind has begun."""
         assert session.bind_id is not None
         self._opened.append(
@@ -58,7 +56,7 @@ class BindsTable:
             )
         )
 
-    def ended(self, session: "ClientSession", reason: str) -> None:
+    def ended(self, session: Bound, reason: str) -> None:
         """A bind is over."""
         self._ended.append((session.bind_id, utc_now(), reason[:100], *_counts(session)))
         del self._ended[:-_MOST_ENDED]
@@ -77,7 +75,7 @@ class BindsTable:
             self._opened[:0], self._ended[:0] = opened[-_MOST_ENDED:], ended
 
 
-def _counts(session: "ClientSession") -> tuple[int, int, int]:
+def _counts(session: Bound) -> tuple[int, int, int]:
     return session.submitted, session.refused, session.delivered
 
 

@@ -9,7 +9,7 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import structlog
 
@@ -21,16 +21,14 @@ from messaging.webhooks import new_token
 from smpp.errors import FieldError, SessionError
 from smpp.events import Closed, ResponseReceived, ResponseTimeout
 from workers.binds.background import end, lasting, within
+from workers.database import DatabaseThreads
 from workers.holding import EVERY as TELL_EVERY
 from workers.holding import MARGIN, Holding
+from workers.smpp_server.bound import Bound
 from workers.smpp_server.flights import NOT_ANSWERED, Box, Flight, never, untried
 from workers.smpp_server.receipts_out import pdus_of
 from workers.smpp_server.recorder import Recorder
 from workers.smpp_server.register import Register
-
-if TYPE_CHECKING:
-    from workers.database import DatabaseThreads
-    from workers.smpp_server.client_session import ClientSession
 
 log = structlog.get_logger(__name__)
 
@@ -44,7 +42,7 @@ KEPT_FOR: Final = 15.0  # seconds in our memory unsent; then they go back, for a
 class Postman:
     """Runs on the server's loop from `start` until `stop`."""
 
-    def __init__(self, register: Register, database: "DatabaseThreads") -> None:
+    def __init__(self, register: Register, database: DatabaseThreads) -> None:
         self._register, self._database = register, database
         self._holding = Holding()
         self._recorder = Recorder(database, self._holding)
@@ -87,7 +85,7 @@ class Postman:
 
     # -- what sessions tell -----------------------------------------------------------------------
 
-    def answered(self, session: "ClientSession", event: ResponseReceived | ResponseTimeout) -> None:
+    def answered(self, session: Bound, event: ResponseReceived | ResponseTimeout) -> None:
         """A PDU of ours was answered, or was not in time."""
         flight = event.context
         if not isinstance(flight, Flight):
@@ -97,7 +95,7 @@ class Postman:
         if flight.landed:
             self._landed(session, flight)
 
-    def lost(self, session: "ClientSession", event: Closed) -> None:
+    def lost(self, session: Bound, event: Closed) -> None:
         """A session has ended: what it had not answered is due at once, for another bind or the next one."""
         flights = {one.context for one in event.unanswered if isinstance(one.context, Flight)}
         for flight in flights:
@@ -105,7 +103,7 @@ class Postman:
             self._recorder.add(Handed(flight.held, Delivery.State.PENDING, 0.0, None, "the session ended first"))
         self.wake(session.client_id)
 
-    def _landed(self, session: "ClientSession", flight: Flight) -> None:
+    def _landed(self, session: Bound, flight: Flight) -> None:
         box, now = self._box(session.client_id), time.monotonic()
         result = flight.verdict()
         box.heard(result, now)
@@ -221,7 +219,7 @@ class Postman:
             if _takes(session):
                 takers.append(session)
 
-    def _hand(self, session: "ClientSession", box: Box, client: SmppClientView) -> None:
+    def _hand(self, session: Bound, box: Box, client: SmppClientView) -> None:
         held, claimed_at = box.waiting.popleft()
         if not self._is_ours(held, claimed_at):
             self._holding.drop((held,))
@@ -243,7 +241,7 @@ class Postman:
         """Whether nobody else may have claimed it: its lease is young, or everybody knows that we hold it."""
         return time.monotonic() - claimed_at < mailbox.LEASE - MARGIN or self._holding.keeps(held.token)
 
-    def _write(self, session: "ClientSession", flight: Flight) -> None:
+    def _write(self, session: Bound, flight: Flight) -> None:
         """Write its next PDUs as far as there are free slots; after a refusal, none of the rest."""
         link = session.connection
         try:
@@ -262,6 +260,6 @@ class Postman:
         return self._boxes.setdefault(client_id, Box())
 
 
-def _takes(session: "ClientSession") -> bool:
+def _takes(session: Bound) -> bool:
     """Whether it receives, reads, and has a free slot."""
     return session.receives and session.connection.writable and session.connection.session.free_slots > 0

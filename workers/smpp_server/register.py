@@ -3,16 +3,14 @@
 import time
 from collections import Counter
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import structlog
 
 from accounts.addresses import admits
 from accounts.snapshot import SmppClientView
 from smpp.constants import status_name
-
-if TYPE_CHECKING:
-    from workers.smpp_server.client_session import ClientSession
+from workers.smpp_server.bound import Bound
 
 log = structlog.get_logger(__name__)
 
@@ -23,13 +21,13 @@ class Register:
     """The bound sessions of this process, by client."""
 
     def __init__(self) -> None:
-        self._by_client: dict[int, list[ClientSession]] = {}
+        self._by_client: dict[int, list[Bound]] = {}
 
-    def add(self, session: "ClientSession") -> None:
+    def add(self, session: Bound) -> None:
         """A session is bound."""
         self._by_client.setdefault(session.client_id, []).append(session)
 
-    def remove(self, session: "ClientSession") -> None:
+    def remove(self, session: Bound) -> None:
         """A bound session has ended."""
         held = self._by_client.get(session.client_id, [])
         if session in held:
@@ -37,13 +35,13 @@ class Register:
         if not held:
             self._by_client.pop(session.client_id, None)
 
-    def __iter__(self) -> "Iterator[ClientSession]":
+    def __iter__(self) -> Iterator[Bound]:
         return iter([session for held in self._by_client.values() for session in held])
 
     def __len__(self) -> int:
         return sum(len(held) for held in self._by_client.values())
 
-    def receivers(self, client_id: int) -> "list[ClientSession]":
+    def receivers(self, client_id: int) -> list[Bound]:
         """Sessions of the client that take receipts and texts."""
         return [session for session in self._by_client.get(client_id, ()) if session.receives]
 

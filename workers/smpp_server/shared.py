@@ -3,21 +3,22 @@
 import asyncio
 from collections.abc import Coroutine
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final, Protocol
 
 import structlog
 
 from accounts.credentials import BindGate
 from common.seats import Seats
 from messaging.batcher import IntakeBatcher
+from messaging.wirelog import Subject
+from smpp.pdu import Pdu
 from workers.database import DatabaseThreads
+from workers.smpp_server.binds_table import BindsTable
+from workers.smpp_server.bound import Bound
 from workers.smpp_server.door import Door
+from workers.smpp_server.mailbox import Postman
 from workers.smpp_server.register import Refusals, Register
-from workers.wires import Wires
-
-if TYPE_CHECKING:
-    from workers.smpp_server.binds_table import BindsTable
-    from workers.smpp_server.mailbox import Postman
+from workers.wires import Visitor, Wires
 
 log = structlog.get_logger(__name__)
 
@@ -34,8 +35,8 @@ class Shared:
     gate: BindGate
     seats: Seats
     door: Door
-    binds_table: "BindsTable"
-    postman: "Postman"
+    binds_table: BindsTable
+    postman: Postman
     wires: Wires
     register: Register = field(default_factory=Register)
     refusals: Refusals = field(default_factory=Refusals)
@@ -59,3 +60,19 @@ class Shared:
         self._tasks.discard(task)
         if not task.cancelled() and task.exception() is not None:
             log.error("smpp_work_failed", work=task.get_name(), exc_info=task.exception())
+
+
+class Session(Bound, Protocol):
+    """What the rooms that deal with a customer's requests see of his session."""
+
+    shared: Shared
+    wire: Visitor
+
+    def settle(self, subject: Subject) -> None:
+        """It is known now whose wire this is."""
+
+    def respond(self, response: Pdu, note: str = "") -> None:
+        """Answer, unless the customer has left meanwhile."""
+
+    def refuse(self, pdu: Pdu, status: int, reason: str, **fields: Any) -> None:
+        """Answer with an error, and keep the reason for the customer's log."""

@@ -7,7 +7,7 @@ from asyncio import Future
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TYPE_CHECKING, Final
+from typing import Final
 from uuid import UUID
 
 from accounts.snapshot import SmppClientView
@@ -17,10 +17,8 @@ from messaging.commands import Accepted, Answer, Outcome, Replay, SubmitCommand,
 from messaging.esme import id_text
 from smpp.pdu import DataSm, Pdu, SmeAddress, SubmitMulti, SubmitSm, UnsuccessSme
 from workers.smpp_server import translating
+from workers.smpp_server.shared import Session
 from workers.smpp_server.status import Refused, reason_of, status_of
-
-if TYPE_CHECKING:
-    from workers.smpp_server.client_session import ClientSession
 
 CHUNK: Final = 200  # PDUs of one request: a flood of one customer must not make transactions long for the others
 
@@ -35,7 +33,7 @@ class _Asked:
     group: UUID | None = None
 
 
-def take(session: "ClientSession", pdus: Sequence[Pdu]) -> None:
+def take(session: Session, pdus: Sequence[Pdu]) -> None:
     """Translate, line up, and answer when it is durable. While we stop, nothing is answered: nothing is taken."""
     client = session.client
     if client is None or session.shared.stopping:
@@ -47,9 +45,7 @@ def take(session: "ClientSession", pdus: Sequence[Pdu]) -> None:
             _line_up(session, client, asked)
 
 
-def _translated(
-    session: "ClientSession", client: SmppClientView, pdus: Sequence[Pdu], now: datetime
-) -> Iterator[_Asked]:
+def _translated(session: Session, client: SmppClientView, pdus: Sequence[Pdu], now: datetime) -> Iterator[_Asked]:
     for pdu in pdus:
         try:
             yield _asked(pdu, client, now)
@@ -67,7 +63,7 @@ def _asked(pdu: Pdu, client: SmppClientView, now: datetime) -> _Asked:
     return _Asked(pdu, [command for _, command in found], [address for address, _ in found], group)
 
 
-def _line_up(session: "ClientSession", client: SmppClientView, asked: list[_Asked]) -> None:
+def _line_up(session: Session, client: SmppClientView, asked: list[_Asked]) -> None:
     commands = [command for one in asked for command in one.commands]
     try:
         future = session.shared.batcher.line_up(SubmitRequest(commands))
@@ -83,7 +79,7 @@ def _line_up(session: "ClientSession", client: SmppClientView, asked: list[_Aske
     future.add_done_callback(answered)
 
 
-def _answer(session: "ClientSession", asked: list[_Asked], answer: Answer, style: str) -> None:
+def _answer(session: Session, asked: list[_Asked], answer: Answer, style: str) -> None:
     if isinstance(answer, Rejected | Unavailable):
         _refuse_all(session, asked, answer)
         return
@@ -98,7 +94,7 @@ def _answer(session: "ClientSession", asked: list[_Asked], answer: Answer, style
             _answer_one(session, one.pdu, outcomes[0], style)
 
 
-def _answer_one(session: "ClientSession", pdu: Pdu, outcome: Outcome, style: str) -> None:
+def _answer_one(session: Session, pdu: Pdu, outcome: Outcome, style: str) -> None:
     if isinstance(outcome, Accepted):
         session.submitted += 1
         session.respond(pdu.reply(message_id=id_text(outcome.message_id, style)))
@@ -106,7 +102,7 @@ def _answer_one(session: "ClientSession", pdu: Pdu, outcome: Outcome, style: str
         session.refuse(pdu, status_of(outcome), reason_of(outcome))
 
 
-def _answer_multi(session: "ClientSession", one: _Asked, outcomes: Sequence[Outcome], style: str) -> None:
+def _answer_multi(session: Session, one: _Asked, outcomes: Sequence[Outcome], style: str) -> None:
     """One id for them all, and which numbers were refused; an error only when every number was."""
     assert one.group is not None
     failed = [
@@ -123,7 +119,7 @@ def _answer_multi(session: "ClientSession", one: _Asked, outcomes: Sequence[Outc
     session.respond(one.pdu.reply(message_id=id_text(one.group, style), unsuccess_smes=failed), note)
 
 
-def _refuse_all(session: "ClientSession", asked: Sequence[_Asked], problem: Rejected | Unavailable) -> None:
+def _refuse_all(session: Session, asked: Sequence[_Asked], problem: Rejected | Unavailable) -> None:
     reason = reason_of(problem)
     for one in asked:
         session.refuse(one.pdu, status_of(problem), reason)

@@ -114,7 +114,9 @@ class SecureListener:
             await self._loop.connect_accepted_socket(
                 self._build, accepted, ssl=self._context, ssl_handshake_timeout=HANDSHAKE
             )
-        except (OSError, asyncio.CancelledError) as error:  # ssl.SSLError and TimeoutError are OSErrors
-            log.debug("smpp_no_handshake", address=address, error=str(error))
+        except BaseException as error:  # whatever it is, the address has one connection less
             accepted.close()
             self._leave(address)
+            if not isinstance(error, OSError):  # ssl.SSLError and TimeoutError are OSErrors
+                raise
+            log.debug("smpp_no_handshake", address=address, error=str(error))

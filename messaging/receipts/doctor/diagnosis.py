@@ -34,13 +34,17 @@ class Unmatched:
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """A part that a carrier took under `provider_id` and that no receipt has settled; `number` as `digits`."""
+    """A part that a carrier took under `provider_id` and that no receipt has settled; `number` as `digits`.
+
+    `is_attempt`: an earlier copy of it, which another one followed over the next connector; `id` is the Attempt's.
+    """
 
     id: UUID
     message_id: UUID
     provider_id: str
     number: str
     submitted_at: datetime
+    is_attempt: bool = False
 
 
 @dataclass(frozen=True, slots=True)

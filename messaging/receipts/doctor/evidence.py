@@ -81,16 +81,21 @@ def _read(waiting: "QuerySet[Receipt]") -> list[Unmatched]:
     return [Unmatched(key, provider_id, (digits(a), digits(b)), at) for key, provider_id, a, b, at in rows]
 
 
-def unsettled_parts(carrier_account: str, receipts: Collection[Unmatched]) -> list[Sent]:
-    """Parts that the account's carrier took, to a number in these receipts and without a final one; the newest."""
+def sent(carrier_account: str, receipts: Collection[Unmatched]) -> list[Sent]:
+    """What the account's carrier took to a number in these receipts: parts without a final one, and earlier copies."""
     lines = siblings(carrier_account)
     numbers = sorted({number for receipt in receipts for number in receipt.numbers if number})
     if not lines or not numbers:
         return []
+    came = [receipt.received_at for receipt in receipts]
+    return [*_parts(lines, numbers, min(came), max(came)), *_first_copies(lines, numbers, min(came), max(came))]
+
+
+def _parts(lines: Sequence[int], numbers: Sequence[str], first: datetime, last: datetime) -> list[Sent]:
+    """The newest."""
     sql = dialect()
     carried, carriers = sql.any_of("p.connector_id", lines, "bigint")
-    low = sql.value(floor_at(min(receipt.received_at for receipt in receipts) - LONGEST))
-    high = sql.value(floor_at(max(receipt.received_at for receipt in receipts) + timedelta(hours=1)))
+    low, high = sql.value(floor_at(first - LONGEST)), sql.value(floor_at(last + timedelta(hours=1)))
     found, params = sql.per_value(
         numbers, "varchar",
         "SELECT p.id, m.id AS message_id, p.provider_id, m.recipient, p.submitted_at "
@@ -105,11 +110,34 @@ def unsettled_parts(carrier_account: str, receipts: Collection[Unmatched]) -> li
     return [_sent(*row) for row in rows]
 
 
-def _sent(key: object, message: object, provider_id: str, number: str, at: object) -> Sent:
+def _first_copies(lines: Sequence[int], numbers: Sequence[str], first: datetime, last: datetime) -> list[Sent]:
+    """The newest of those that were sent over another connector as well, because no receipt met them in time.
+
+    That may have been long after the receipt came: just where ids do not meet, no receipt comes in time.
+    """
+    sql = dialect()
+    carried, carriers = sql.any_of("a.connector_id", lines, "bigint")
+    low, high = sql.value(floor_at(first - LONGEST)), sql.value(floor_at(last + timedelta(hours=1)))
+    latest = sql.value(floor_at(last + LONGEST))
+    found, params = sql.per_value(
+        numbers, "varchar",
+        "SELECT a.id, m.id AS message_id, a.provider_id, m.recipient, a.started_at "
+        "FROM messaging_message m JOIN messaging_attempt a ON a.message_id = m.id WHERE m.recipient = v_value "
+        f"AND m.id >= %s AND m.id < %s AND a.id >= %s AND a.id < %s AND {carried} AND a.provider_id <> '' "
+        "AND a.started_at IS NOT NULL",
+        [low, high, low, latest, *carriers],
+    )  # fmt: skip
+    with connection.cursor() as cursor:
+        cursor.execute(f"{found} ORDER BY 2 DESC LIMIT {PARTS}", params)
+        rows = cursor.fetchall()
+    return [_sent(*row, is_attempt=True) for row in rows]
+
+
+def _sent(key: object, message: object, provider_id: str, number: str, at: object, *, is_attempt: bool = False) -> Sent:
     sql = dialect()
     submitted = sql.moment(at)
     assert submitted is not None
-    return Sent(sql.uuid(key), sql.uuid(message), provider_id, digits(number), submitted)
+    return Sent(sql.uuid(key), sql.uuid(message), provider_id, digits(number), submitted, is_attempt)
 
 
 def last_receipts(carrier_account: str) -> Last:

@@ -49,7 +49,7 @@ def examine(carrier_account: str, *, now: datetime | None = None) -> Examination
     """
     moment = now or rows.database_now()
     receipts = evidence.unmatched(carrier_account, now=moment)
-    parts = evidence.unsettled_parts(carrier_account, receipts)
+    parts = evidence.sent(carrier_account, receipts)
     last = evidence.last_receipts(carrier_account)
     finding = diagnose(receipts, parts, last.met)
     answers, reported = _ids(finding, receipts, parts, last.met)

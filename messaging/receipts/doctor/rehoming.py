@@ -19,7 +19,7 @@ from common.sql import dialect
 from common.transactions import retried
 from messaging import rows
 from messaging.lines import line, siblings
-from messaging.models import IdRuleProposal, Part, Receipt, Status
+from messaging.models import Attempt, IdRuleProposal, Part, Receipt, Status
 from messaging.receipts import parked
 from messaging.receipts.doctor import evidence
 from messaging.receipts.doctor.diagnosis import LONGEST, Sent, Unmatched, pair
@@ -54,7 +54,7 @@ def _pass(carrier_account: str, rule: str, after: Place) -> tuple[int, Place | N
     receipts = evidence.unmatched_after(carrier_account, after, now=rows.database_now(), limit=PASS)
     if not receipts:
         return 0, None
-    pairs = pair(rule, receipts, evidence.unsettled_parts(carrier_account, receipts))
+    pairs = pair(rule, receipts, evidence.sent(carrier_account, receipts))
     if pairs:
         _rekey(receipts, pairs, rule)
     ids = [receipt.id for receipt in receipts]
@@ -64,7 +64,8 @@ def _pass(carrier_account: str, rule: str, after: Place) -> tuple[int, Place | N
 @retried()
 def _rekey(receipts: Sequence[Unmatched], pairs: Mapping[UUID, tuple[Sent, ...]], rule: str) -> None:
     """Both sides in one transaction, so that an earlier receipt of a message is found by a later one that comes now."""
-    sent = {part.id: part for found in pairs.values() for part in found}
+    paired = [part for found in pairs.values() for part in found]
+    sent = {part.id: part for part in paired if not part.is_attempt}
     with transaction.atomic():
         locked, _ = rows.lock(sent)
         _write(
@@ -75,6 +76,10 @@ def _rekey(receipts: Sequence[Unmatched], pairs: Mapping[UUID, tuple[Sent, ...]]
                 # Sent again meanwhile it has another id, or none.
                 if part.status in _UNSETTLED and part.provider_id == sent[key].provider_id
             },
+        )
+        _write(  # an attempt has ended: its id is what it was
+            Attempt._meta.db_table,
+            {part.id: provider_key(part.provider_id, rule, side=Side.ANSWER) for part in paired if part.is_attempt},
         )
         _write(
             Receipt._meta.db_table,
