@@ -2,8 +2,6 @@
 
 from typing import Any
 
-from whitenoise.compress import Compressor
-
 from gateway_project.settings.base import *  # noqa: F403
 from gateway_project.settings.base import env
 
@@ -41,8 +39,12 @@ STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
 }
-# Source maps are a third of the octets, and no browser asks for them until somebody debugs.
-WHITENOISE_SKIP_COMPRESS_EXTENSIONS = (*Compressor.SKIP_COMPRESS_EXTENSIONS, "map")
+# What is compressed already, as whitenoise has it (not imported: processes without pages do not load it), and source
+# maps: a third of the octets, and no browser asks for them until somebody debugs.
+WHITENOISE_SKIP_COMPRESS_EXTENSIONS = (
+    "jpg", "jpeg", "png", "gif", "webp", "zip", "gz", "tgz", "bz2", "tbz", "xz", "br", "swf", "flv", "woff", "woff2",
+    "3gp", "3gpp", "asf", "avi", "m4v", "mov", "mp4", "mpeg", "mpg", "webm", "wmv", "map",
+)  # fmt: skip
 SESSION_COOKIE_SECURE = env.bool("COOKIES_SECURE", default=True)
 CSRF_COOKIE_SECURE = SESSION_COOKIE_SECURE
 SECURE_SSL_REDIRECT = env.bool("SSL_REDIRECT", default=False)  # the proxy in front usually does it

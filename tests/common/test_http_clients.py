@@ -57,10 +57,20 @@ class Net:
         return f"http://{host}:{self.sink.port}{path}"
 
 
+def _on_one_port() -> tuple[WebSink, WebSink]:
+    """On two addresses; a port that is free on one may be somebody's on the other."""
+    for _ in range(20):
+        sink = WebSink("127.0.0.2")
+        try:
+            return sink, WebSink("127.0.0.1", port=sink.port)
+        except OSError:
+            sink.stop()
+    raise AssertionError("no port is free on both addresses")
+
+
 @pytest.fixture
 def net() -> Iterator[Net]:
-    sink = WebSink("127.0.0.2")
-    canary = WebSink("127.0.0.1", port=sink.port)
+    sink, canary = _on_one_port()
     yield Net(sink, canary)
     sink.stop()
     canary.stop()

@@ -103,8 +103,10 @@ _BY_FILE: dict[str, dict[str, str]] = {
         "5.6 every wild receipt is read": "test_a_receipt_is_read",
     },
     "tests/messaging/test_receipts_settling.py": {
-        "5.6 ids meet by the connector's rule": "test_ids_meet_by_the_rule_of_the_connector",
         "5.6 a final state stays": "test_a_conflicting_receipt_is_an_event_and_the_first_final_stays",
+    },
+    "tests/messaging/test_receipts_matching.py": {
+        "5.6 ids meet by the connector's rule": "test_ids_meet_by_the_rule_of_the_connector",
         "5.6 over any connector of the carrier account":
             "test_a_receipt_may_come_over_any_connector_of_the_carrier_account",
     },
