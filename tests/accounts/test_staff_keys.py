@@ -129,3 +129,10 @@ def test_the_command_says_in_one_line_what_it_cannot_do(words: tuple[str, ...]) 
     with pytest.raises(CommandError):
         told(*words)
     assert not StaffKey.objects.exists()
+
+
+@pytest.mark.parametrize("days", ["-1", "36501", "3000000", "999999999999"])
+def test_a_number_of_days_that_no_calendar_has_is_one_clear_line_and_no_key(days: str) -> None:
+    with pytest.raises(CommandError, match="--days"):
+        told("create", cast.make_user().username, "--days", days)
+    assert not StaffKey.objects.exists()

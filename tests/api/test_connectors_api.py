@@ -92,3 +92,13 @@ def test_alerts_are_listed_while_they_are_open_and_all_when_asked():
     assert key in str(ask("GET", "/api/v1/alerts?state=all", "read").json)
     wrong = ask("GET", "/api/v1/alerts?state=some", "read")
     assert (wrong.status, wrong.json["fields"]) == (400, {"state": "open or all"})
+
+
+@pytest.mark.parametrize(
+    ("method", "rest"),
+    [("GET", ""), ("GET", "/log"), ("GET", "/diagnostics"), ("GET", "/dlr-doctor"), ("POST", "/start")],
+)
+def test_a_name_with_a_nul_is_nobodys_and_no_failure_of_the_database(method, rest):
+    answer = ask(method, f"/api/v1/connectors/%00{rest}", "read", "operate")
+    assert (answer.status, answer.json["code"]) == (404, "not_found")
+    assert not AuditEntry.objects.filter(entity="connector").exists()

@@ -14,6 +14,7 @@ from accounts.staff_keys import STAFF_SCOPES, issue_staff_key, may_hold_keys, re
 from common.clock import utc_now
 
 DAYS = 90
+LONGEST = 36_500  # days; who wants more says 0, and no date beyond the calendar's end is ever reckoned
 ACTOR = Actor("manage.py staff_key")
 
 
@@ -44,8 +45,8 @@ class Command(BaseCommand):
         user = User.objects.filter(username=options["user"]).first()
         if user is None or not user.is_staff:
             raise CommandError(f"no member of staff {options['user']}")
-        if options["days"] < 0:
-            raise CommandError("--days is 0 or more")
+        if not 0 <= options["days"] <= LONGEST:
+            raise CommandError(f"--days {options['days']}: 0 to {LONGEST}; 0: it never ends")
         ends = utc_now() + timedelta(days=options["days"]) if options["days"] else None
         try:
             key, plain = issue_staff_key(
