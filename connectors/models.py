@@ -8,9 +8,11 @@ from common.money import MoneyField
 from common.queues import Lane
 from common.secrets import EncryptedTextField
 from common.site import Versioned
+from connectors import tables
 from connectors.hosts import check_place
 
 TOPIC = "connectors"
+VERSIONS = (0x33, 0x34, 0x50)  # of SMPP
 
 
 class Kind(models.TextChoices):
@@ -174,6 +176,17 @@ class Connector(Versioned):
 
     def __str__(self) -> str:
         return self.name
+
+    def clean(self) -> None:
+        """Refuse what the table or the wire would not take, in words and by column."""
+        columns = ("tlv_dictionary", "error_classes", "uncertain_policy")
+        found = tables.problems({name: getattr(self, name) for name in columns})
+        if self.more_hosts is None:
+            found["more_hosts"] = "A list of hosts; empty: []"
+        if self.interface_version not in VERSIONS:
+            found["interface_version"] = "51 (3.3), 52 (3.4) or 80 (5.0)"
+        if found:
+            raise ValidationError(found)
 
 
 class ConnectorProfile(Versioned):
