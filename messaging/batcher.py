@@ -31,6 +31,9 @@ SLOW: Final = 0.1  # seconds in flight, after which a batch no longer keeps the 
 PATIENCE: Final = 2.0  # seconds in line with nothing moving, then the caller is told so
 ANSWER: Final = 5.0  # seconds in a transaction; then it may still come true (reliability, design rule 1.3)
 PERHAPS: Final = "Perhaps accepted: repeat the request with the same Idempotency-Key"
+# Callers who wait for their answers ask again as soon as they have them: a batch that leaves the moment one has landed
+# takes half of them, and a transaction of eight costs nearly as much as one of sixteen.
+GATHER: Final = 0.002  # seconds after a batch of several, until as many wait again
 _TICK: Final = 0.25
 
 
@@ -127,6 +130,8 @@ class IntakeBatcher:
         self._executor: ThreadPoolExecutor | None = None
         self._watch: asyncio.Task[None] | None = None
         self._open = False
+        self._gathering: asyncio.TimerHandle | None = None
+        self._expected = 0  # requests that are gathered for
         self._idle = asyncio.Event()
         self._idle.set()
 
@@ -215,7 +220,7 @@ class IntakeBatcher:
         """One batch at a time while it is quick: a transaction of nine costs nearly as much as one of thirty."""
         flights = self._flying(suspect=False)
         if not flights:
-            return True
+            return self._gathering is None or self._line.size >= self._expected
         slow = time.monotonic() - flights[-1].departed > SLOW
         return len(flights) < IN_FLIGHT and (slow or self._line.size >= BATCH)
 
@@ -241,9 +246,21 @@ class IntakeBatcher:
         answers: Sequence[Answer] = [Unavailable() for _ in batch] if error else future.result()
         for item, answer in zip(batch, answers, strict=True):
             item.tell(answer)
+        if len(batch) > 1 and not self._flights:
+            self._gather(len(batch))
         self._fly()
         if not self._line and not self._flights:
             self._idle.set()
+
+    def _gather(self, expected: int) -> None:
+        if self._gathering is not None:
+            self._gathering.cancel()
+        self._expected = expected
+        self._gathering = asyncio.get_running_loop().call_later(GATHER, self._gathered)
+
+    def _gathered(self) -> None:
+        self._gathering = None
+        self._fly()
 
     async def _watch_over(self) -> None:
         """No wait without an end: also when a transaction neither succeeds nor fails."""
