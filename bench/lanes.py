@@ -97,6 +97,8 @@ def measure(gateway: Gateway, given: argparse.Namespace) -> dict[str, Any]:
         sent += given.otp
         beside["submit_sm_per_second"] = round((after - before) / (time.monotonic() - began), 1)
         beside["bulk_left"] = given.bulk + sent - after
+        if beside["bulk_left"] <= 0:
+            raise SystemExit("the backlog was gone before the last OTP: give a larger --bulk")
         found[name]["beside bulk"] = beside
         found[name]["p99_ratio"] = _ratio(found[name])
     return found

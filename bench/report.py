@@ -54,7 +54,7 @@ CASES: dict[str, Case] = {
     "held binds": Case("bench.held_binds", "", "--seconds 5"),
     "one bind": Case("bench.one_bind", "", "--count 3000"),
     "one bind with receipts": Case("bench.one_bind", "--receipt-ms 50", "--count 2000 --receipt-ms 50"),
-    "lanes": Case("bench.lanes", "", "--bulk 8000 --otp 60 --tps 100"),
+    "lanes": Case("bench.lanes", "", "--bulk 50000 --otp 60 --tps 100"),
     "at rest": Case("bench.at_rest", "", "--count 40 --idle-seconds 5"),
     "stages": Case("bench.stages", "", "--count 1500"),
     "growth": Case("bench.growth", "", "--quick"),
