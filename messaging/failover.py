@@ -12,25 +12,22 @@ which comes all the same settles it (receipts.matching). It is flagged, charged 
 import time
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Any
 from uuid import UUID
 
 from django.db import connection, transaction
 from django.db.models import Max
 
-from common.ids import new_id
 from common.queues import Lane
 from common.sql import dialect
 from common.transactions import retried
 from connectors.models import BindState, Connector
 from connectors.snapshot import connectors
-from messaging import rows, status
+from messaging import rows
 from messaging.announcing import announce
-from messaging.claims import UNCLAIMED
 from messaging.first_copy import NO_RECEIPT
 from messaging.lines import line_name, next_hop
-from messaging.models import Attempt, Message, Part, Status
-from messaging.outcomes.writing import keep_attempts
+from messaging.models import Part, Status
+from messaging.resending import resend
 from messaging.rows import Event, MessageRow, PartRow
 
 PASS = 1000
@@ -154,10 +151,7 @@ def _alive(part: PartRow, now: datetime) -> bool:
     return part.expires_at is None or part.expires_at > now
 
 
-_AGAIN = (
-    *UNCLAIMED,
-    ("uncertain_until", "timestamptz"),
-    ("possible_duplicate", "boolean"),
+_NEXT = (
     ("connector_id", "bigint"),
     ("hop", "smallint"),
     ("attempts", "smallint"),
@@ -168,31 +162,14 @@ _AGAIN = (
 
 def _send_again(parts: Sequence[PartRow], ways: Mapping[UUID, tuple[int, int]], now: datetime) -> set[UUID]:
     """`submitted_at` stays: it says that a carrier took it once, whatever becomes of the other copy."""
-    changes: dict[UUID, Sequence[Any]] = {
-        part.id: (None, None, None, None, True, *ways[part.id], 0, "", "") for part in parts
-    }
-    moved = status.move(Status.QUEUED, changes, columns=_AGAIN, only_from=frozenset({Status.SUBMITTED}))
-    flagged = {part.message_id for part in parts if part.id in moved}
-    if flagged:
-        Message.objects.filter(id__in=flagged, possible_duplicate=False).update(possible_duplicate=True)
-    keep_attempts([_unanswered(part, now) for part in parts if part.id in moved])
-    announce(moved)
-    return moved
-
-
-def _unanswered(part: PartRow, now: datetime) -> Attempt:
-    return Attempt(
-        id=new_id(),
-        part_id=part.id,
-        message_id=part.message_id,
-        connector_id=part.connector_id,
-        bind_no=part.bind_no,
-        started_at=part.claimed_at,
-        ended_at=now,
+    return resend(
+        parts,
+        {part.id: (*ways[part.id], 0, "", "") for part in parts},
+        columns=_NEXT,
+        only_from=Status.SUBMITTED,
         outcome=NO_RECEIPT,
         error="No receipt in time; sent over the next connector",
-        provider_id=part.provider_id,
-        provider_key=part.provider_key,
+        now=now,
     )
 
 

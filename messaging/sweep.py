@@ -8,16 +8,15 @@ from uuid import UUID
 from django.db import transaction
 from django.db.models import Q
 
-from common.ids import floor_at, new_id
+from common.ids import floor_at
 from common.transactions import retried
 from messaging import draining, finals, first_copy, retry, rows, status, traffic
 from messaging.announcing import announce
-from messaging.claims import UNCLAIMED
 from messaging.finals import Ended
 from messaging.lines import line
-from messaging.models import Attempt, IdempotencyKey, LineBatch, Message, Part, ReceiptSeen, Status
-from messaging.outcomes.writing import keep_attempts
+from messaging.models import IdempotencyKey, LineBatch, Message, Part, ReceiptSeen, Status
 from messaging.receipts import TRIES, parked
+from messaging.resending import resend
 from messaging.rows import MessageRow, PartRow
 
 PASS = 1000
@@ -126,33 +125,14 @@ def _may_resend(part: PartRow, now: datetime) -> bool:
 
 def _resend(parts: Sequence[PartRow], now: datetime) -> set[UUID]:
     """Back in line, flagged; it was charged once and is never charged again."""
-    columns = (
-        *UNCLAIMED,
-        ("uncertain_until", "timestamptz"),
-        ("possible_duplicate", "boolean"),
-        ("attempts", "smallint"),
-    )
-    changes = {part.id: (None, None, None, None, True, part.attempts + 1) for part in parts}
-    moved = status.move(Status.QUEUED, changes, columns=columns, only_from=frozenset({Status.UNCERTAIN}))
-    flagged = {part.message_id for part in parts if part.id in moved}
-    if flagged:
-        Message.objects.filter(id__in=flagged, possible_duplicate=False).update(possible_duplicate=True)
-    keep_attempts([_doubtful_attempt(part, now) for part in parts if part.id in moved])
-    announce(moved)
-    return moved
-
-
-def _doubtful_attempt(part: PartRow, now: datetime) -> Attempt:
-    return Attempt(
-        id=new_id(),
-        part_id=part.id,
-        message_id=part.message_id,
-        connector_id=part.connector_id,
-        bind_no=part.bind_no,
-        started_at=part.claimed_at,
-        ended_at=now,
+    return resend(
+        parts,
+        {part.id: (part.attempts + 1,) for part in parts},
+        columns=(("attempts", "smallint"),),
+        only_from=Status.UNCERTAIN,
         outcome="uncertain",
         error="Written without an answer; sent again",
+        now=now,
     )
 
 

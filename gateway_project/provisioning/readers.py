@@ -18,6 +18,7 @@ from common.http.guard import check_url, parse_networks
 from common.http.outcome import OutboundError
 from common.money import MoneyField
 from common.phone import InvalidSender, check_sender
+from connectors.tables import TLV_TYPES
 from gateway_project.provisioning.document import Listing, Mapping, Node, Problem, Scalar
 
 Reader = Callable[[Node, str], Any]
@@ -222,7 +223,7 @@ def tlv(node: Node, what: str) -> dict[str, Any]:
     """A parameter of the carrier's own: tag (number), type (octets, cstring or int), length (octets, optional)."""
     if not isinstance(node, Mapping):
         raise Problem(node.line, f"{what} must be an object, not {shown(node)}")
-    known: dict[str, Reader] = {"tag": whole, "type": one_of(["octets", "cstring", "int"]), "length": whole}
+    known: dict[str, Reader] = {"tag": whole, "type": one_of(TLV_TYPES), "length": whole}
     for key in node.entries:
         if key not in known:
             raise Problem(node.lines[key], f"unknown key {key!r} in {what}{nearest(key, known)}")

@@ -15,6 +15,7 @@ from billing.models import Wallet
 from common.errors import SendKind
 from common.queues import Lane
 from connectors.models import Connector, ConnectorProfile
+from connectors.tables import UNCERTAIN
 from gateway_project.provisioning import readers
 from gateway_project.provisioning.readers import Reader
 from routing.models import MtRoute, RoutingProfile
@@ -292,9 +293,7 @@ CONNECTOR: Final = Kind(
             "reconnect_max",
             bind="bind_mode",
             readers_of={
-                "uncertain_policy": readers.table(
-                    keys=[lane.value for lane in Lane], value=readers.one_of(["resend", "hold"])
-                ),
+                "uncertain_policy": readers.table(keys=[lane.value for lane in Lane], value=readers.one_of(UNCERTAIN)),
                 "error_classes": readers.table(
                     pattern="[0-9]{1,10}", value=readers.one_of([kind.value for kind in SendKind])
                 ),
