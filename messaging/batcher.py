@@ -33,7 +33,7 @@ ANSWER: Final = 5.0  # seconds in a transaction; then it may still come true (re
 PERHAPS: Final = "Perhaps accepted: repeat the request with the same Idempotency-Key"
 # Callers who wait for their answers ask again as soon as they have them: a batch that leaves the moment one has landed
 # takes half of them, and a transaction of eight costs nearly as much as one of sixteen.
-GATHER: Final = 0.002  # seconds after a batch of several, until as many wait again
+GATHER: Final = 0.005  # seconds at most after a batch of several, until as many callers wait as there were
 _TICK: Final = 0.25
 
 
@@ -58,6 +58,7 @@ class Line:
         self._accounts: OrderedDict[int, deque[Waiting]] = OrderedDict()
         self._sizes: dict[int, int] = {}
         self.size = 0  # commands
+        self.requests = 0
 
     def __bool__(self) -> bool:
         return self.size > 0
@@ -68,6 +69,7 @@ class Line:
         if self.size >= LINE or self._sizes.get(account, 0) >= SHARE:
             return False
         self._accounts.setdefault(account, deque()).append(item)
+        self.requests += 1
         self._resize(account, len(item.request.commands))
         return True
 
@@ -84,6 +86,7 @@ class Line:
                 continue  # it waits for a batch with more room; its account keeps its place
             taken.append(queue.popleft())
             room -= size
+            self.requests -= 1
             self._resize(account, -size)
             if queue:
                 accounts.append(account)
@@ -96,6 +99,7 @@ class Line:
         for account, queue in list(self._accounts.items()):
             while queue and queue[0].since < moment:
                 old.append(queue.popleft())
+                self.requests -= 1
                 self._resize(account, -len(old[-1].request.commands))
         return old
 
@@ -220,7 +224,8 @@ class IntakeBatcher:
         """One batch at a time while it is quick: a transaction of nine costs nearly as much as one of thirty."""
         flights = self._flying(suspect=False)
         if not flights:
-            return self._gathering is None or self._line.size >= self._expected
+            whole = self._line.requests >= self._expected or self._line.size >= BATCH
+            return self._gathering is None or whole
         slow = time.monotonic() - flights[-1].departed > SLOW
         return len(flights) < IN_FLIGHT and (slow or self._line.size >= BATCH)
 
@@ -247,7 +252,7 @@ class IntakeBatcher:
         for item, answer in zip(batch, answers, strict=True):
             item.tell(answer)
         if len(batch) > 1 and not self._flights:
-            self._gather(len(batch))
+            self._gather(len(batch) + self._line.requests)
         self._fly()
         if not self._line and not self._flights:
             self._idle.set()

@@ -6,7 +6,6 @@ import signal
 import subprocess
 import tempfile
 import time
-from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,11 +17,13 @@ from tests.crash.evidence import Evidence, gather
 from tests.crash.faults import Fault
 from tests.crash.nemesis import OVERLAP, Nemesis, Struck, plan
 from tests.crash.poison import RUNS
+from tests.crash.poison_runs import per_handing_out, runs
 from tests.crash.world import CREDITS, POOR_CREDITS, RATE, FleetOf, Line, World, world
 
 CALM_SECONDS = 300.0  # for everything under way to end (reliability P1)
 WARM_UP = 3.0
 POISON_RUNS = 4  # of one bad task before it is given up
+RELAY_SECONDS = 30.0  # after which a hint that a dead process left behind has been published for it
 
 
 @dataclass(slots=True, kw_only=True)
@@ -96,7 +97,7 @@ def run(
         nemesis.settle_debts(orders.calm)
         stage.wait(lambda: stage.load.pending() <= 0, orders.calm, 0.5)
         time.sleep(2)  # the carrier writes its journal every second
-        ours = _own_audit(stage, place)
+        ours = _own_audit(stage, place, nemesis.struck)
         load = {**_load(stage), "seconds": round(lasted), "seconds_at_rest": round(nemesis.rested)}
     evidence, beside = sieve(gather(place, price=RATE, opening={"crash": CREDITS, "poor": POOR_CREDITS}))
     judged = checker.judge(evidence, rate=orders.rate, window=orders.line.window)
@@ -125,10 +126,10 @@ def _reach(stage: World, acknowledged: int, until: float) -> None:
         time.sleep(0.5)
 
 
-def _own_audit(stage: World, place: Path) -> list[checker.Figure]:
+def _own_audit(stage: World, place: Path, struck: list[Struck]) -> list[checker.Figure]:
     """What the product's own audit says, and the export for ours."""
     stage.manage("audit_export", str(place / "export"))
-    counters = json.loads(stage.manage("counters", "--json"))
+    counters = _counters(stage)
     (place / "counters.json").write_text(json.dumps(counters))
     findings = 0
     try:
@@ -136,10 +137,15 @@ def _own_audit(stage: World, place: Path) -> list[checker.Figure]:
     except subprocess.CalledProcessError as error:
         findings = max(1, len(error.stdout.splitlines()) - 1)
         (place / "audit.txt").write_text(error.stdout + error.stderr)
-    runs = _poison_runs(place / "var" / RUNS)
+    poisons = runs(place / "var" / RUNS)
+    worst = max((per_handing_out(at, struck) for at in poisons.values()), default=0)
     return [
         checker.Figure(
-            "runs_of_one_poison", max(runs.values(), default=0), len(runs), POISON_RUNS, meaning="before it ended"
+            "runs_of_one_poison",
+            worst,
+            len(poisons),
+            POISON_RUNS,
+            meaning="before it ended, for each time that a fault of the workers or the broker handed it out again",
         ),
         checker.Figure("own_audit_findings", findings, counters["committed"], 0, meaning="of manage.py audit_ledger"),
         checker.Figure("own_ledger_diff", counters["ledger_diff"], counters["committed"], 0, meaning="of its counters"),
@@ -148,9 +154,14 @@ def _own_audit(stage: World, place: Path) -> list[checker.Figure]:
     ]
 
 
-def _poison_runs(file: Path) -> Counter[str]:
-    """How often each poison task ran."""
-    return Counter(file.read_text().split()) if file.exists() else Counter()
+def _counters(stage: World) -> dict[str, Any]:
+    """The product's counters, as soon as the relay has published what a fault at the very end left behind."""
+    until = time.monotonic() + RELAY_SECONDS
+    while True:
+        counters: dict[str, Any] = json.loads(stage.manage("counters", "--json"))
+        if not counters["unpublished"] or time.monotonic() > until:
+            return counters
+        time.sleep(1)
 
 
 def _tell(struck: Struck) -> None:

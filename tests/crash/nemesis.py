@@ -3,6 +3,7 @@
 import random
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -16,6 +17,7 @@ REST_SHARE = 0.36  # of the time a fault took: more than a quarter of the whole 
 REST_LEAST = 1.5  # seconds
 OVERLAP = 0.08  # share of faults that a second one joins
 TRIES = 3  # of a fault that cannot be done now
+PUT_OFF = 2  # times that it is put at the end of the order afterwards
 
 
 @dataclass(slots=True)
@@ -91,13 +93,17 @@ class Nemesis:
 
     def run(self, order: Sequence[str], *, until: float) -> None:
         """Strike in this order until it is done or `until` (monotonic) has come."""
-        waiting = list(order)
+        waiting, put_off = list(order), Counter[str]()
         while waiting and time.monotonic() < until:
             names = [waiting.pop(0)]
             if waiting and waiting[0] != names[0] and self._dice.random() < self._overlap:
                 names.append(waiting.pop(0))
-            began = time.monotonic()
+            began, known = time.monotonic(), len(self.struck)
             self._strike(names)
+            for fault in self.struck[known:]:
+                if fault.skipped and put_off[fault.kind] < PUT_OFF:
+                    put_off[fault.kind] += 1
+                    waiting.append(fault.kind)
             self._rest(max(REST_LEAST, REST_SHARE * (time.monotonic() - began)))
             self._after_each(self.struck)
 

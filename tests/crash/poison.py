@@ -1,6 +1,7 @@
 """Tasks that no program should have: for proving that one of them stops nobody else (reliability F16).
 
-Each run leaves the task's id as a line of `$GATEWAY_VAR/poison`, so that it can be counted how often it came back.
+Each run leaves the task's id and the time as a line of `$GATEWAY_VAR/poison`, so that it can be counted how often it
+came back.
 """
 
 import os
@@ -14,7 +15,7 @@ RUNS = "poison"
 
 def _ran(task: Task) -> None:
     with (Path(os.environ["GATEWAY_VAR"]) / RUNS).open("a") as file:
-        file.write(f"{task.request.id}\n")
+        file.write(f"{task.request.id} {time.time():.3f}\n")
 
 
 @shared_task(name="poison.raises", bind=True)

@@ -2,13 +2,17 @@
 
 import json
 import random
+import time
+from types import SimpleNamespace
 
 import pytest
 
 from tests.crash import __main__ as command
 from tests.crash import report
+from tests.crash.faults import Skipped
 from tests.crash.faults.catalogue import catalogue, chosen
-from tests.crash.nemesis import Struck, plan
+from tests.crash.nemesis import Nemesis, Struck, plan
+from tests.crash.poison_runs import per_handing_out, runs
 from tests.crash.texts import GSM7, UCS2, Writer, parts
 
 
@@ -109,3 +113,31 @@ def test_texts_are_drawn_by_seed_and_their_parts_are_counted():
     assert 40 < long < 110 and 20 < unicode < 70
     assert [parts("x" * n, GSM7) for n in (160, 161, 306, 307)] == [1, 2, 2, 3]
     assert [parts("x" * n, UCS2) for n in (70, 71, 134, 135)] == [1, 2, 2, 3]
+
+
+def test_a_poison_may_run_again_for_each_fault_that_handed_it_out_again():
+    def at(moment, kind):
+        return Struck(1, kind, "process", moment, whole_at=moment + 1)
+
+    faults = [at(10, "kill-worker"), at(12, "kill-web"), at(14, "rabbit-kill"), at(50, "kill-worker")]
+    assert per_handing_out([9, 11, 15, 16, 17, 18], faults) == 2  # handed out three times
+    assert per_handing_out([20, 21, 22, 23, 24], faults) == 5
+
+
+def test_runs_of_poison_are_told_by_task(tmp_path):
+    (tmp_path / "poison").write_text("one 5.000\ntwo 6.500\none 7.000\n")
+    assert runs(tmp_path / "poison") == {"one": [5.0, 7.0], "two": [6.5]}
+    assert runs(tmp_path / "none") == {}
+
+
+def test_a_fault_that_could_not_be_done_comes_once_more_at_the_end():
+    class Never:
+        family = "process"
+
+        def strike(self, world, rng):
+            raise Skipped("not now")
+
+    nemesis = Nemesis(SimpleNamespace(note=lambda *a, **k: None), {"never": Never()}, random.Random(1), after_each=list)
+    nemesis._rest = lambda seconds: None
+    nemesis.run(["never"], until=time.monotonic() + 60)
+    assert [(fault.kind, fault.skipped) for fault in nemesis.struck] == [("never", "not now")] * 3
