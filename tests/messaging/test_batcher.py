@@ -59,6 +59,50 @@ async def test_what_waits_while_a_batch_is_in_flight_becomes_one_batch():
     assert await batcher.drain(5)
 
 
+async def four_callers_answered(gate):
+    """Callers alone, then three together; all four have their answers, and the gathering has begun."""
+    batcher = IntakeBatcher(gate)
+    batcher.start()
+    tasks = [asyncio.create_task(batcher.submit(FakeRequest(1))) for _ in range(4)]
+    await settle(lambda: batcher.waiting == 3)
+    gate.open.set()
+    await asyncio.gather(*tasks)
+    assert [len(batch) for batch in gate.batches] == [1, 3]
+    return batcher
+
+
+async def test_after_a_batch_of_several_the_next_one_leaves_when_all_callers_are_back(monkeypatch):
+    monkeypatch.setattr(module, "GATHER", 60.0)
+    gate = Gate()
+    batcher = await four_callers_answered(gate)
+    back = [asyncio.create_task(batcher.submit(FakeRequest(1))) for _ in range(2)]
+    await settle(lambda: batcher.waiting == 2)
+    assert len(gate.batches) == 2
+    async with asyncio.timeout(10):
+        await batcher.submit(FakeRequest(1))
+        await asyncio.gather(*back)
+    assert len(gate.batches[2]) == 3
+    assert await batcher.drain(5)
+
+
+async def test_callers_who_do_not_come_back_keep_nobody_waiting():
+    gate = Gate()
+    batcher = await four_callers_answered(gate)
+    async with asyncio.timeout(10):
+        await batcher.submit(FakeRequest(1))
+    assert len(gate.batches[2]) == 1
+    assert await batcher.drain(5)
+
+
+async def test_a_whole_batch_waits_for_nobody(monkeypatch):
+    monkeypatch.setattr(module, "GATHER", 60.0)
+    gate = Gate()
+    batcher = await four_callers_answered(gate)
+    async with asyncio.timeout(10):
+        await batcher.submit(FakeRequest(1, BATCH))
+    assert await batcher.drain(5)
+
+
 async def test_a_second_batch_departs_beside_a_slow_one():
     gate = Gate()
     batcher = IntakeBatcher(gate)
