@@ -10,7 +10,8 @@ which comes all the same settles it (receipts.matching). It is flagged, charged 
 """
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -25,12 +26,13 @@ from connectors.snapshot import connectors
 from messaging import rows
 from messaging.announcing import announce
 from messaging.first_copy import NO_RECEIPT
-from messaging.lines import line_name, next_hop
+from messaging.lines import line_name, next_hop, usable
 from messaging.models import Part, Status
 from messaging.resending import resend
 from messaging.rows import Event, MessageRow, PartRow
 
 PASS = 1000
+AGAIN = 60.0  # seconds after which those without another connector are looked through once more
 BUDGET = 20.0  # seconds that one tick spends on what waits for connectors that are down; the next one begins anew
 
 
@@ -51,53 +53,81 @@ def leave_down_lines() -> int:
     """Hand what waits for connectors that are down to the next one that is not; returns how many parts."""
     if not _limited():
         return 0
-    down = set(down_lines(rows.database_now()))
+    down = frozenset(down_lines(rows.database_now()))
     until = time.monotonic() + BUDGET
     return sum(_leave(connector_id, lane, down, until) for lane in Lane for connector_id in sorted(down))
 
 
-def _leave(connector_id: int, lane: str, down: set[int], until: float) -> int:
-    total, after, found = 0, None, PASS
-    while found == PASS and time.monotonic() < until:
-        found, after, moved = _leave_pass(connector_id, lane, down, after)
-        total += moved
+@dataclass(frozen=True, slots=True)
+class _Walked:
+    """How far the parts of a line were looked through, while these connectors were down and those closed."""
+
+    down: frozenset[int]
+    closed: frozenset[int]
+    begun: float  # monotonic
+    after: UUID | None
+
+
+# Of this process. Those without another connector are hundreds of thousands on a bad night, and nothing about them
+# changes from one tick to the next; what a retry puts in line again behind us is found by the walk of the next minute.
+_walked: dict[tuple[int, str], _Walked] = {}
+
+
+def _leave(connector_id: int, lane: str, down: frozenset[int], until: float) -> int:
+    closed = frozenset(key for key in connectors().by_id if not usable(key))
+    walk = _walked.pop((connector_id, lane), None)
+    if walk is None or (walk.down, walk.closed) != (down, closed) or time.monotonic() - walk.begun > AGAIN:
+        walk = _Walked(down, closed, time.monotonic(), None)
+    total, seen, held = 0, PASS, 0
+    while seen == PASS and time.monotonic() < until:
+        seen, last, leaving, moved = _leave_pass(connector_id, lane, down, walk.after)
+        walk = replace(walk, after=last or walk.after)
+        total, held = total + moved, held + leaving - moved
+    if not held:  # somebody has those for a moment: they are behind us, and may be free at the next tick
+        _walked[connector_id, lane] = walk
     return total
 
 
 @retried()
-def _leave_pass(connector_id: int, lane: str, down: set[int], after: UUID | None) -> tuple[int, UUID | None, int]:
-    """One pass over the parts behind `after`: those without another connector stay and must not stop the rest.
+def _leave_pass(
+    connector_id: int, lane: str, down: Collection[int], after: UUID | None
+) -> tuple[int, UUID | None, int, int]:
+    """One pass over the parts behind `after`: how many, the last of them, how many may leave, and how many have left.
 
     By lane, because part_claim is in the order of the ids within one: a long backlog is walked once, not sorted anew
-    for every pass.
+    for every pass. Only those that have another connector are locked.
     """
     with transaction.atomic():
         waiting = Part.objects.filter(status=Status.QUEUED, connector_id=connector_id, lane=lane)
         if after is not None:
             waiting = waiting.filter(id__gt=after)
-        ids = list(waiting.order_by("id").values_list("id", flat=True)[:PASS])
-        parts = rows.lock_parts(ids, skip_locked=True)
-        messages = rows.read_messages({part.message_id for part in parts.values()})
-        ways = {part.id: way for part in parts.values() if (way := _next(part, messages, down)) is not None}
-        moved = _reroute(connector_id, ways)
-        to = {part_id: line_name(ways[part_id][0]) for part_id in moved}
-        events = [
-            Event(
-                parts[key].message_id, key, "rerouted", {"from": line_name(connector_id), "to": to[key], "why": "down"}
-            )
-            for key in sorted(moved)
-        ]
-        rows.keep_events(events, at=rows.database_now())
-        announce(moved)
-    return len(ids), ids[-1] if ids else None, len(moved)
+        seen = list(waiting.order_by("id").values_list("id", "message_id", "hop")[:PASS])
+        messages = rows.read_messages({message_id for _, message_id, _ in seen})
+        leaving = [part_id for part_id, message_id, hop in seen if _next(messages.get(message_id), hop, down)]
+        moved = _move(connector_id, leaving, messages, down) if leaving else set()
+    return len(seen), seen[-1][0] if seen else None, len(leaving), len(moved)
 
 
-def _next(part: PartRow, messages: Mapping[UUID, MessageRow], down: set[int]) -> tuple[int, int] | None:
-    """Connector and hop that come next for a part, None without one."""
-    message = messages.get(part.message_id)
+def _move(
+    connector_id: int, part_ids: Sequence[UUID], messages: Mapping[UUID, MessageRow], down: Collection[int]
+) -> set[UUID]:
+    """To the next connector, unless somebody else has the part by now; which ones went."""
+    parts = rows.lock_parts(part_ids, skip_locked=True)
+    nexts = {part.id: _next(messages.get(part.message_id), part.hop, down) for part in parts.values()}
+    ways = {part_id: way for part_id, way in nexts.items() if way is not None}
+    moved = _reroute(connector_id, ways)
+    names = {part_id: {"from": line_name(connector_id), "to": line_name(ways[part_id][0])} for part_id in moved}
+    events = [Event(parts[key].message_id, key, "rerouted", {**names[key], "why": "down"}) for key in sorted(moved)]
+    rows.keep_events(events, at=rows.database_now())
+    announce(moved)
+    return moved
+
+
+def _next(message: MessageRow | None, hop: int, down: Collection[int]) -> tuple[int, int] | None:
+    """Connector and hop that come next for a part at `hop`, None without one."""
     hops = message.hops if message is not None else []
-    hop = next_hop(hops, part.hop, without=down)
-    return None if hop is None else (hops[hop], hop)
+    following = next_hop(hops, hop, without=down)
+    return None if following is None else (hops[following], following)
 
 
 def _reroute(connector_id: int, ways: Mapping[UUID, tuple[int, int]]) -> set[UUID]:
@@ -141,7 +171,11 @@ def _resend_pass() -> tuple[int, int, int]:
         parts, messages = rows.lock(ids, skip_locked=True)
         late = [part for part in parts.values() if part.status == Status.SUBMITTED]
         down = set(down_lines(now)) if late else set()
-        ways = {part.id: way for part in late if _alive(part, now) and (way := _next(part, messages, down))}
+        ways = {
+            part.id: way
+            for part in late
+            if _alive(part, now) and (way := _next(messages.get(part.message_id), part.hop, down))
+        }
         moved = _send_again([part for part in late if part.id in ways], ways, now)
         _wait_no_more([part.id for part in late if part.id not in moved])
     return len(ids), len(late), len(moved)

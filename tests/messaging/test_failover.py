@@ -1,13 +1,17 @@
 """Failover on time: no bind for too long, no receipt in time. Only what is missing goes again; nothing ends twice."""
 
 import threading
+import time
 from datetime import timedelta
+from types import SimpleNamespace
 
 import pytest
 from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from common.errors import SendKind
 from common.ids import derive
+from common.queues import Lane
 from connectors.models import BindState
 from messaging import cancel, failover, sweep
 from messaging.models import Attempt, MessageEvent, OutboxBatch, Part, Receipt, Status
@@ -123,6 +127,41 @@ class TestWithoutABind:
         assert failover.leave_down_lines() == 1
         assert part_of(other).connector_id == second.pk
         assert {part_of(message).connector_id for message in alone} == {cast.connector.pk}
+
+    def test_what_has_no_other_way_is_looked_through_once_not_at_every_tick(self, cast, second, monkeypatch):
+        monkeypatch.setattr(failover, "PASS", 2)
+        seen_bound(cast.connector, ago=LIMIT + 5)
+        alone = [accepted(cast) for _ in range(7)]
+        assert failover.leave_down_lines() == 0
+        with CaptureQueriesContext(connection) as asked:
+            assert failover.leave_down_lines() == 0
+        walks = [query for query in asked if 'FROM "messaging_part"' in query["sql"]]
+        assert len(walks) == len(Lane)
+        later = over(cast, second)
+        assert failover.leave_down_lines() == 1
+        assert part_of(later).connector_id == second.pk
+        assert {part_of(message).connector_id for message in alone} == {cast.connector.pk}
+
+    def test_another_connector_that_opens_is_seen_at_the_next_tick(self, cast, second):
+        limit(second, active=False)
+        seen_bound(cast.connector, ago=LIMIT + 5)
+        message = over(cast, second)
+        assert failover.leave_down_lines() == 0
+        limit(second, active=True)
+        assert failover.leave_down_lines() == 1
+        assert part_of(message).connector_id == second.pk
+
+    @pytest.mark.parametrize(("later", "found"), [(0.0, 0), (failover.AGAIN + 1, 1)])
+    def test_a_retry_behind_the_walk_is_found_within_a_minute(self, cast, second, monkeypatch, later, found):
+        seen_bound(cast.connector, ago=LIMIT + 5)
+        message = over(cast, second)
+        bind(cast).claim([derive(message.id, 1)])
+        accepted(cast)
+        assert failover.leave_down_lines() == 0
+        Part.objects.filter(message_id=message.id).update(status=Status.QUEUED)
+        begun = time.monotonic()
+        monkeypatch.setattr(failover, "time", SimpleNamespace(monotonic=lambda: begun + later))
+        assert failover.leave_down_lines() == found
 
     def test_every_lane_leaves_otp_first(self, cast, second):
         seen_bound(cast.connector, ago=LIMIT + 5)
