@@ -93,7 +93,7 @@ def settle(
     had that look already.
     """
     result = Settled()
-    _supply_ids(facts, matches, parts)
+    supplied = _supply_ids(facts, matches, parts)
     _call_back(facts, matches, parts)
     verdicts = []
     moves: dict[str, dict[UUID, tuple[Any, ...]]] = defaultdict(dict)
@@ -107,7 +107,7 @@ def settle(
                 moves[sent.status][sent.id] = (sent.done_at, sent.error_code, sent.matched_by)
     for to in sorted(moves):
         status.move(Status(to), moves[to], columns=shared.FINAL_COLUMNS)
-    result.ended += shared.settle_siblings([end.part for end in result.ended], parts, messages)
+    result.ended += shared.settle_siblings([*supplied, *(end.part for end in result.ended)], parts, messages)
     repeated = _repeated([fact for fact, _, verdict in verdicts if verdict in _BY_DIGEST], now) if fresh else set()
     for fact, part, verdict in verdicts:
         _conclude(fact, part, matches.get(fact.id), verdict, fact.id in repeated, now)
@@ -126,8 +126,11 @@ def _ended(fact: Fact, part: PartRow, by: str) -> Ended:
     return Ended(part=part, status=Status(fact.status), at=fact.received_at, error_code=fact.error_code)
 
 
-def _supply_ids(facts: Iterable[Fact], matches: Mapping[UUID, Match], parts: Mapping[UUID, PartRow]) -> None:
-    """An uncertain part whose receipt came was submitted: the receipt brings the provider's id (matched by address)."""
+def _supply_ids(facts: Iterable[Fact], matches: Mapping[UUID, Match], parts: Mapping[UUID, PartRow]) -> list[PartRow]:
+    """An uncertain part whose receipt came was submitted: the receipt brings the provider's id (matched by address).
+
+    Returns those parts.
+    """
     changes = {}
     for fact in facts:
         found = matches.get(fact.id)
@@ -146,6 +149,7 @@ def _supply_ids(facts: Iterable[Fact], matches: Mapping[UUID, Match], parts: Map
         ("uncertain_until", "timestamptz"),
     )
     status.move(Status.SUBMITTED, changes, columns=columns, only_from=frozenset({Status.UNCERTAIN}))
+    return [parts[part_id] for part_id in changes]
 
 
 def _call_back(facts: Iterable[Fact], matches: Mapping[UUID, Match], parts: Mapping[UUID, PartRow]) -> None:

@@ -38,14 +38,18 @@ def speaks(mode: str, seq: int, total: int) -> bool:
 
 
 def families(facts: Sequence[Fact], matches: Mapping[UUID, Match]) -> set[UUID]:
-    """Messages of which these receipts may settle more parts than they match: to be locked with all of them."""
+    """Messages of which these receipts may settle more parts than they match, or a part that follows another: to be
+    locked with all their parts."""
     accounts = {fact.carrier_account for fact in facts}
     sharing = {name for name in accounts if any(_mode(number) != DlrParts.EACH for number in siblings(name))}
     if not sharing:
         return set()
-    finals = (fact for fact in facts if fact.carrier_account in sharing and fact.status in status.RECEIPT_FINALS)
-    found = {matches[fact.id].message_id for fact in finals if fact.id in matches}
-    return {message_id for message_id in found if message_id is not None}
+    known = [(fact, matches[fact.id]) for fact in facts if fact.carrier_account in sharing and fact.id in matches]
+    return {
+        found.message_id
+        for fact, found in known
+        if found.message_id is not None and (fact.status in status.RECEIPT_FINALS or found.by == BY_ADDRESS)
+    }
 
 
 def settle_siblings(

@@ -8,6 +8,7 @@ import pytest
 from common.errors import SendKind
 from messaging import failover, sweep
 from messaging.models import Part, Status
+from smpp.constants import MessageState
 from tests.messaging.sharing import PARTS, SHARED, SPEAKER, D, U, paying_on_delivery, states
 from tests.messaging.underway import (
     Line,
@@ -26,6 +27,21 @@ from tests.support.cast import customer, forget_snapshots, make_connector
 from tests.support.money import assert_money_is_exact
 
 pytestmark = [pytest.mark.both, pytest.mark.django_db]
+
+
+@pytest.mark.parametrize("state", [MessageState.ENROUTE, MessageState.DELIVERED])
+def test_a_part_in_doubt_whose_receipt_proves_that_it_was_taken_follows_the_part_that_spoke_before(state):
+    cast = paying_on_delivery("first")
+    line = bind(cast)
+    message = accepted(cast, parts=3)
+    line.claim()
+    for seq in PARTS:
+        line.answer(message, SendKind.UNCERTAIN if seq == 3 else "submitted", seq=seq)
+    line.hear(receipt_for(message, seq=1))
+    line.hear(receipt("never-told", state))
+    assert states(message) == "DDD"
+    assert part_of(message, 3).matched_by == ("sibling" if state == MessageState.ENROUTE else "address")
+    assert len(told(message)) == 1
 
 
 class TestOverSeveralConnectors:
