@@ -4,12 +4,12 @@ import threading
 from datetime import timedelta
 
 import pytest
-from django.db import connection
+from django.db import connection, transaction
 
 from common.errors import Rejected
 from common.ids import derive
 from common.jobs import recorder
-from messaging import receipts, sweep
+from messaging import receipts, rows, sweep
 from messaging.cancel import cancel
 from messaging.models import Message, Part, Receipt, Status
 from tests.messaging.underway import accepted, bind, now, receipt_for, told
@@ -73,6 +73,22 @@ def test_answers_and_receipts_at_once_never_pass_each_other(mode, heard):
     assert {len(told(message)) for message in messages} == {1}
     # One that comes after its part was ended by the other's is a repeated one.
     assert set(Receipt.objects.values_list("state", flat=True)) <= {Receipt.State.MATCHED, *REPEATED[mode]}
+
+
+@pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite has one writer")
+def test_a_claim_is_not_hindered_by_the_receipt_of_a_sibling():
+    cast = customer(connector=make_connector(dlr_parts="first"))
+    line = bind(cast)
+    message = accepted(cast, parts=3)
+    first, second, third = (derive(message.id, seq) for seq in (1, 2, 3))
+    line.claim([first])
+    line.answer(message)
+    claimed = []
+    with transaction.atomic():
+        parts, _ = rows.lock_with_siblings([first])
+        run_together(lambda: claimed.extend(line.claim()))
+    assert list(parts) == [first]
+    assert [part.part_id for part in claimed] == [second, third]
 
 
 def test_a_cancel_and_a_claim_at_once_have_one_winner_a_message():

@@ -8,11 +8,23 @@ from django.test.utils import CaptureQueriesContext
 
 from common.errors import SendKind
 from common.ids import derive
-from messaging.models import MessageEvent, Status
+from messaging import sweep
+from messaging.models import MessageEvent, Part, Receipt, Status
 from messaging.trace import trace
 from smpp.constants import MessageState
 from tests.messaging.sharing import PARTS, SHARED, SPEAKER, D, U, answer_all, matched, paying_on_delivery, states
-from tests.messaging.underway import accepted, bind, receipt_for, sent, shown, state_of, stored_receipts, told
+from tests.messaging.underway import (
+    accepted,
+    bind,
+    past,
+    receipt,
+    receipt_for,
+    sent,
+    shown,
+    state_of,
+    stored_receipts,
+    told,
+)
 from tests.support.cast import customer, make_connector
 from tests.support.money import assert_money_is_exact
 
@@ -99,6 +111,18 @@ def test_answers_of_one_batch_are_settled_by_the_receipt_that_waited(mode):
     assert (states(message), len(told(message))) == ("DDD", 1)
     line.record(*results)  # the same answers again
     assert (states(message), len(told(message))) == ("DDD", 1)
+
+
+@pytest.mark.parametrize("mode", SHARED)
+def test_a_receipt_that_meets_its_part_only_later_settles_the_others_too(mode):
+    cast = paying_on_delivery(mode)
+    line = bind(cast)
+    message = sent(cast, line, parts=3)
+    line.hear(receipt("known-later"))
+    Part.objects.filter(id=derive(message.id, SPEAKER[mode])).update(provider_key="known-later")
+    Receipt.objects.update(next_try_at=past())
+    assert sweep.rematch_parked() == 1
+    assert (states(message), len(told(message)), cast.balance) == ("DDD", 1, 97)
 
 
 @pytest.mark.parametrize("mode", SHARED)
