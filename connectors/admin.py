@@ -63,7 +63,7 @@ class ConnectorAdmin(GatewayAdmin):
             "Messages",
             {
                 "fields": (
-                    ("service_type", "default_alphabet", "long_messages", "id_rule"),
+                    ("service_type", "default_alphabet", "long_messages", "dlr_parts", "id_rule"),
                     ("source_ton", "source_npi", "dest_ton", "dest_npi"),
                     ("default_validity", "max_attempts"),
                     "tlv_dictionary",

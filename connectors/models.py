@@ -38,6 +38,15 @@ class LongMessages(models.TextChoices):
     PAYLOAD = "payload", "message_payload TLV, whole messages"
 
 
+class DlrParts(models.TextChoices):
+    """On which parts of a long message the carrier reports (docs/operations.md, "Receipts of long messages")."""
+
+    EACH = "each", "Each part"
+    FIRST = "first", "The first part, for all of them"
+    LAST = "last", "The last part, for all of them"
+    ANY = "any", "One of the parts, for all of them"
+
+
 class IdRule(models.TextChoices):
     AS_IS = "as_is", "As is"
     HEX_TO_DEC = "hex_to_dec", "Answer hex, receipt decimal"
@@ -137,6 +146,13 @@ class Connector(Versioned):
     dest_npi = models.SmallIntegerField(default=1)
     default_alphabet = models.CharField(max_length=12, choices=Alphabet.choices, default=Alphabet.GSM)
     long_messages = models.CharField(max_length=8, choices=LongMessages.choices, default=LongMessages.UDH)
+    dlr_parts = models.CharField(
+        max_length=5,
+        choices=DlrParts.choices,
+        default=DlrParts.EACH,
+        db_default=DlrParts.EACH,
+        help_text="Parts of a long message that the carrier reports on.",
+    )
     id_rule = models.CharField(max_length=12, choices=IdRule.choices, default=IdRule.AS_IS)
     tlv_dictionary = models.JSONField(
         default=dict,

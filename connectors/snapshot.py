@@ -55,6 +55,7 @@ class ConnectorView:
     dest_npi: int
     default_alphabet: str
     long_messages: str
+    dlr_parts: str
     id_rule: str
     tlv_dictionary: Mapping[str, Any]
     error_classes: Mapping[str, str]

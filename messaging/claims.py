@@ -49,6 +49,7 @@ class ClaimedPart:
     attempts: int
     possible_duplicate: bool
     esme: dict[str, Any] | None = None
+    hop: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +60,7 @@ class _Taken:
     attempts: int
     expires_at: datetime | None
     possible_duplicate: bool
+    hop: int
 
 
 @retried()
@@ -104,13 +106,13 @@ def _take(ids: Sequence[UUID], *, connector_id: int, lane: str, bind_no: int, fe
         UPDATE messaging_part
         SET status = 'SUBMITTING', bind_no = %s, fence = %s, claimed_at = {sql.now}, uncertain_until = NULL
         WHERE {sql.found_by("id", "SELECT v_id FROM picked")} AND {within} AND status = 'QUEUED'
-        RETURNING id, message_id, seq, attempts, expires_at, possible_duplicate"""
+        RETURNING id, message_id, seq, attempts, expires_at, possible_duplicate, hop"""
     with hot() as cursor:
         cursor.execute(statement, [*values, connector_id, lane, limit, bind_no, fence, *ends])
         found = cursor.fetchall()
     taken = [
-        _Taken(sql.uuid(a), sql.uuid(b), seq, attempts, sql.moment(expires_at), bool(flagged))
-        for a, b, seq, attempts, expires_at, flagged in found
+        _Taken(sql.uuid(a), sql.uuid(b), seq, attempts, sql.moment(expires_at), bool(flagged), hop)
+        for a, b, seq, attempts, expires_at, flagged, hop in found
     ]
     return sorted(taken, key=lambda part: part.part_id)
 
@@ -149,6 +151,7 @@ def _claimed(part: _Taken, text: Sequence[Any], lane: str) -> ClaimedPart:
         attempts=part.attempts,
         possible_duplicate=part.possible_duplicate,
         esme=json.loads(esme) if isinstance(esme, str) else esme,
+        hop=part.hop,
     )
 
 

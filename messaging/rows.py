@@ -14,11 +14,12 @@ from uuid import UUID
 
 from django.db import connection
 
-from common.ids import new_id
+from common.ids import derive, new_id
 from common.money import from_units
 from common.sql import Dialect, Row, SQLite, dialect, hot
 from messaging.commands import public_id
-from messaging.models import Message, MessageEvent, Part
+from messaging.models import Message, MessageEvent, Part, Status
+from messaging.status import RECEIPT_FINALS
 
 _PARTS, _MESSAGES = Part._meta.db_table, Message._meta.db_table
 
@@ -45,6 +46,7 @@ class PartRow:
     provider_key: str
     error_code: str
     possible_duplicate: bool
+    matched_by: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,13 +117,15 @@ _PLACES: dict[tuple[str, bool], _Places] = {
 }
 
 
-def _select(table: str, fields: Sequence[str], ids: Collection[UUID], rest: str = "") -> list[Row]:
+def _select(
+    table: str, fields: Sequence[str], ids: Collection[UUID], rest: str = "", params: Sequence[Any] = ()
+) -> list[Row]:
     """Rows by id. By hand: to have Django build these queries anew was a fifth of what recording receipts cost."""
     if not ids:
         return []
     among, values = dialect().keyed("id", ids)
     with hot() as cursor:
-        cursor.execute(f"SELECT {', '.join(fields)} FROM {table} WHERE {among} {rest}", values)
+        cursor.execute(f"SELECT {', '.join(fields)} FROM {table} WHERE {among} {rest}", [*values, *params])
         return list(cursor.fetchall())
 
 
@@ -136,8 +140,8 @@ def _formed(table: str, found: Iterable[Row]) -> Iterator[Sequence[Any]]:
         yield values
 
 
-def _part_rows(part_ids: Collection[UUID], rest: str = "") -> dict[UUID, PartRow]:
-    found = [PartRow(*row) for row in _formed(_PARTS, _select(_PARTS, _PART_FIELDS, part_ids, rest))]
+def _part_rows(part_ids: Collection[UUID], rest: str = "", params: Sequence[Any] = ()) -> dict[UUID, PartRow]:
+    found = [PartRow(*row) for row in _formed(_PARTS, _select(_PARTS, _PART_FIELDS, part_ids, rest, params))]
     return {part.id: part for part in found}
 
 
@@ -153,12 +157,15 @@ def lock_parts(part_ids: Collection[UUID], *, skip_locked: bool = False) -> dict
 
 def lock_messages(message_ids: Collection[UUID], *, skip_locked: bool = False) -> set[UUID]:
     """Lock those messages that have several parts, in id order; returns those that somebody else holds."""
+    locked = _several(message_ids, _locking(skip_locked))
+    return _several(message_ids).keys() - locked.keys() if skip_locked else set()
+
+
+def _several(message_ids: Collection[UUID], locking: str = "") -> dict[UUID, int]:
+    """Those of the messages that have several parts, in id order, with how many."""
     sql, several = dialect(), "AND parts > 1 ORDER BY id"
-    locked = _select(_MESSAGES, ["id"], message_ids, f"{several} {_locking(skip_locked)}")
-    if not skip_locked:
-        return set()
-    held = {row[0] for row in locked}
-    return {sql.uuid(row[0]) for row in _select(_MESSAGES, ["id"], message_ids, several) if row[0] not in held}
+    found = _select(_MESSAGES, ["id", "parts"], message_ids, f"{several} {locking}")
+    return {sql.uuid(key): parts for key, parts in found}
 
 
 def read_messages(message_ids: Collection[UUID]) -> dict[UUID, MessageRow]:
@@ -180,6 +187,33 @@ def lock(
     busy = lock_messages(set(owned.values()), skip_locked=skip_locked)
     free = [part_id for part_id, owner in owned.items() if owner not in busy]
     parts = lock_parts(free, skip_locked=skip_locked)
+    return parts, read_messages({part.message_id for part in parts.values()})
+
+
+# Parts that a receipt for another part of their message may settle, and those that speak for others.
+_WITH_A_CARRIER = sorted({Status.SUBMITTED, Status.UNKNOWN} | RECEIPT_FINALS)
+
+
+def lock_with_siblings(
+    part_ids: Collection[UUID],
+    *,
+    owners: Mapping[UUID, UUID | None] | None = None,
+    families: Collection[UUID] | None = None,
+) -> tuple[dict[UUID, PartRow], dict[UUID, MessageRow]]:
+    """As `lock`, with the other parts of these messages (of those in `families` only, where given).
+
+    Parts that wait or are being written are left out, because a claim passes over what is locked.
+    """
+    if not part_ids or (families is not None and not families):
+        return lock(part_ids, owners=owners)
+    owned = _owners(part_ids, owners or {})
+    sizes = _several(set(owned.values()), _locking(skip_locked=False))
+    shared = sizes.keys() if families is None else sizes.keys() & families
+    others = [derive(message_id, seq) for message_id in shared for seq in range(1, sizes[message_id] + 1)]
+    named, ids = dialect().any_of("id", owned)
+    marks = ", ".join(["%s"] * len(_WITH_A_CARRIER))
+    rest = f"AND ({named} OR status IN ({marks})) ORDER BY id {_locking(skip_locked=False)}"
+    parts = _part_rows({*owned, *others}, rest, [*ids, *map(str, _WITH_A_CARRIER)])
     return parts, read_messages({part.message_id for part in parts.values()})
 
 

@@ -13,6 +13,7 @@ from messaging import status
 from messaging.deliveries import MASK, timestamp
 from messaging.lines import line_name
 from messaging.models import Attempt, Delivery, DeliveryAttempt, Message, MessageEvent, Part, Receipt, Status
+from messaging.receipts.shared import BY_SIBLING
 from smpp.statuses import status_name
 
 _NOT_TAKEN = frozenset({Status.SCHEDULED, Status.QUEUED, Status.SUBMITTING, Status.UNCERTAIN})
@@ -146,9 +147,12 @@ class _Teller:
     def _ended(self) -> Iterator[Entry]:
         for part in self._parts.values():
             if part.done_at is not None:
-                yield _entry(
+                entry = _entry(
                     part.done_at, "part_ended", part.seq, status=status.told(part.status), error_code=part.error_code
                 )
+                if part.matched_by == BY_SIBLING:
+                    entry["by"] = BY_SIBLING  # else a receipt of its own tells of it
+                yield entry
         message = self._message
         if message.done_at is not None:
             yield _entry(

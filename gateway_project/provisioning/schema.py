@@ -275,6 +275,7 @@ CONNECTOR: Final = Kind(
             "dest_npi",
             "default_alphabet",
             "long_messages",
+            "dlr_parts",
             "id_rule",
             "tlv_dictionary",
             "error_classes",

@@ -113,7 +113,7 @@ class Part(models.Model):
     command_status = models.BigIntegerField(null=True)
     error_code = models.CharField(max_length=16, blank=True)
     possible_duplicate = models.BooleanField(default=False)
-    matched_by = models.CharField(max_length=8, blank=True)  # id, address
+    matched_by = models.CharField(max_length=8, blank=True)  # id, address, attempt, sibling
 
     class Meta:
         indexes = [

@@ -11,13 +11,14 @@ from common.clock import utc_now
 from common.crash import point
 from common.errors import SendKind
 from common.transactions import retried
+from connectors.models import DlrParts
 from connectors.snapshot import ConnectorView
 from messaging import retry, rows, status
 from messaging.lines import line
 from messaging.models import Status
 from messaging.outcomes import writing
 from messaging.outcomes.planning import SUBMITTED, Fate, Step, SubmitResult, Surroundings, plan
-from messaging.receipts import Side, parked, provider_key
+from messaging.receipts import Side, parked, provider_key, shared
 from messaging.receipts.matching import BY_ID, Match
 from messaging.receipts.matching import parked as parked_with
 from messaging.receipts.reading import Fact
@@ -105,18 +106,23 @@ def _write(connector: ConnectorView, bind_no: int, results: dict[UUID, SubmitRes
         if result.kind == SUBMITTED
     }
     waiting = parked_with(connector.carrier_account, keys.values(), now=now)
-    if waiting or any(result.kind not in _PLAIN for result in results.values()):
+    if connector.dlr_parts != DlrParts.EACH:
+        parts, messages = rows.lock_with_siblings(results)
+    elif waiting or any(result.kind not in _PLAIN for result in results.values()):
         parts, messages = rows.lock(results)
     else:
         parts, messages = rows.lock_parts(results), {}
     around = Surroundings(connector, bind_no, now, messages)
-    steps = [plan(parts[part_id], results[part_id], around) for part_id in sorted(parts)]
+    steps = [plan(parts[part_id], results[part_id], around) for part_id in sorted(parts.keys() & results)]
     by_fate: dict[Fate, list[Step]] = defaultdict(list)
     for step in steps:
         by_fate[step.fate].append(step)
     settled = writing.write(by_fate, keys, around)
     if waiting:
         _settle_waiting(waiting, keys, settled, around, parts)
+    # The receipt that speaks for these as well may have come before their answer.
+    answered = [step.part for fate in (Fate.SUBMITTED, Fate.NAMED) for step in by_fate[fate]]
+    settled.ended += shared.settle_siblings(answered, parts, messages)
     parked.close(settled, messages, now=now)
     return keys
 

@@ -72,6 +72,7 @@ def _named(steps: Sequence[Step], keys: Mapping[UUID, str]) -> None:
     """UNKNOWN stays; a handful of rows after a fault, so the ORM will do."""
     for step in steps:
         step.part.provider_id, step.part.provider_key = bounded(step.result.provider_id), keys[step.part.id]
+        step.part.submitted_at = step.result.at
         Part.objects.filter(id=step.part.id, status=Status.UNKNOWN).update(
             provider_id=step.part.provider_id, provider_key=step.part.provider_key, submitted_at=step.result.at
         )

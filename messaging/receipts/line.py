@@ -20,7 +20,7 @@ from common.transactions import retried
 from messaging import rows
 from messaging.lines import line
 from messaging.models import LineBatch, Receipt
-from messaging.receipts import batches, order, parked
+from messaging.receipts import batches, order, parked, shared
 from messaging.receipts.batches import Batch, Sized
 from messaging.receipts.matching import match, owned
 from messaging.receipts.reading import Fact, Origin, TextPdu, read, text_of
@@ -170,8 +170,8 @@ def _apply(facts: list[Fact], texts: list[TextPdu], on_text: OnText, now: dateti
         return []
     before = order.elders(receipts, matches, now=now)
     matches |= match(before, now=now) if before else {}
-    owners = owned(matches.values())
-    parts, messages = rows.lock(owners.keys(), owners=owners)
+    owners, families = owned(matches.values()), shared.families([*before, *receipts], matches)
+    parts, messages = rows.lock_with_siblings(owners.keys(), owners=owners, families=families)
     earlier = parked.apply_parked(before, matches, parts, messages, now=now) if before else Settled()
     settled = settle(receipts, matches, parts, messages, now=now, fresh=True)
     _insert(receipts)

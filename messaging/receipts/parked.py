@@ -14,7 +14,7 @@ from common.transactions import retried
 from messaging import deliveries, finals, rows
 from messaging.lines import line
 from messaging.models import Receipt
-from messaging.receipts import order
+from messaging.receipts import order, shared
 from messaging.receipts.keys import Side, provider_key
 from messaging.receipts.matching import PARKED_FOR, Match, fact_of, match, owned
 from messaging.receipts.reading import Fact, Origin, read
@@ -71,8 +71,8 @@ def rematch(
         if not facts:
             return 0
         facts, matches = _with_elders(facts, matches, now)
-        owners = owned(matches.values())
-        parts, messages = rows.lock(owners.keys(), owners=owners)
+        owners, families = owned(matches.values()), shared.families(facts, matches)
+        parts, messages = rows.lock_with_siblings(owners.keys(), owners=owners, families=families)
         settled = apply_parked(facts, matches, parts, messages, now=now)
         close(settled, messages, now=now)
     return sum(fact.state not in WITHOUT_A_PART for fact in facts if fact.id in matches)

@@ -23,6 +23,7 @@ from messaging import deliveries, first_copy, status
 from messaging.deliveries import Told
 from messaging.finals import Ended
 from messaging.models import Receipt, ReceiptSeen, Status
+from messaging.receipts import shared
 from messaging.receipts.keys import bounded
 from messaging.receipts.matching import BY_ADDRESS, BY_ATTEMPT, PARKED_FOR, Match
 from messaging.receipts.reading import Fact
@@ -92,7 +93,7 @@ def settle(
     had that look already.
     """
     result = Settled()
-    _supply_ids(facts, matches, parts)
+    supplied = _supply_ids(facts, matches, parts)
     _call_back(facts, matches, parts)
     verdicts = []
     moves: dict[str, dict[UUID, tuple[Any, ...]]] = defaultdict(dict)
@@ -102,10 +103,11 @@ def settle(
         verdicts.append((fact, part, judge(fact, part, found)))
         for sent in (parts[key] for key in found.part_ids if key in parts) if found else ():
             if judge(fact, sent, found) is Verdict.SETTLES:
-                result.ended.append(_ended(fact, sent))
-                moves[sent.status][sent.id] = (sent.done_at, sent.error_code, found.by if found else "")
+                result.ended.append(_ended(fact, sent, found.by if found else ""))
+                moves[sent.status][sent.id] = (sent.done_at, sent.error_code, sent.matched_by)
     for to in sorted(moves):
-        status.move(Status(to), moves[to], columns=_FINAL_COLUMNS)
+        status.move(Status(to), moves[to], columns=shared.FINAL_COLUMNS)
+    result.ended += shared.settle_siblings([*supplied, *(end.part for end in result.ended)], parts, messages)
     repeated = _repeated([fact for fact, _, verdict in verdicts if verdict in _BY_DIGEST], now) if fresh else set()
     for fact, part, verdict in verdicts:
         _conclude(fact, part, matches.get(fact.id), verdict, fact.id in repeated, now)
@@ -114,18 +116,21 @@ def settle(
     return result
 
 
-_FINAL_COLUMNS = (("done_at", "timestamptz"), ("error_code", "varchar"), ("matched_by", "varchar"))
 # A final receipt on an open part needs no digest: the state of the part tells a repeated one.
 _BY_DIGEST = frozenset({Verdict.CONFLICTS, Verdict.NOTED, Verdict.UNMATCHED})
 
 
-def _ended(fact: Fact, part: PartRow) -> Ended:
+def _ended(fact: Fact, part: PartRow, by: str) -> Ended:
     part.status, part.done_at, part.error_code = Status(fact.status), fact.received_at, fact.error_code
+    part.matched_by = by
     return Ended(part=part, status=Status(fact.status), at=fact.received_at, error_code=fact.error_code)
 
 
-def _supply_ids(facts: Iterable[Fact], matches: Mapping[UUID, Match], parts: Mapping[UUID, PartRow]) -> None:
-    """An uncertain part whose receipt came was submitted: the receipt brings the provider's id (matched by address)."""
+def _supply_ids(facts: Iterable[Fact], matches: Mapping[UUID, Match], parts: Mapping[UUID, PartRow]) -> list[PartRow]:
+    """An uncertain part whose receipt came was submitted: the receipt brings the provider's id (matched by address).
+
+    Returns those parts.
+    """
     changes = {}
     for fact in facts:
         found = matches.get(fact.id)
@@ -134,6 +139,7 @@ def _supply_ids(facts: Iterable[Fact], matches: Mapping[UUID, Match], parts: Map
             continue
         part.status, part.submitted_at = Status.SUBMITTED, part.claimed_at
         part.provider_id, part.provider_key = bounded(fact.provider_id), fact.provider_key
+        part.matched_by = BY_ADDRESS
         changes[part.id] = (part.claimed_at, part.provider_id, part.provider_key, BY_ADDRESS, None)
     columns = (
         ("submitted_at", "timestamptz"),
@@ -143,6 +149,7 @@ def _supply_ids(facts: Iterable[Fact], matches: Mapping[UUID, Match], parts: Map
         ("uncertain_until", "timestamptz"),
     )
     status.move(Status.SUBMITTED, changes, columns=columns, only_from=frozenset({Status.UNCERTAIN}))
+    return [parts[part_id] for part_id in changes]
 
 
 def _call_back(facts: Iterable[Fact], matches: Mapping[UUID, Match], parts: Mapping[UUID, PartRow]) -> None:
@@ -200,6 +207,8 @@ def _park(fact: Fact, now: datetime) -> None:
 def _tell(fact: Fact, part: PartRow, verdict: Verdict, messages: Mapping[UUID, MessageRow], result: Settled) -> None:
     if verdict is Verdict.CONFLICTS:
         data = {"receipt": str(fact.id), "said": fact.status, "kept": part.status, "error_code": fact.error_code}
+        if part.matched_by == shared.BY_SIBLING:
+            data["kept_by"] = shared.BY_SIBLING
         result.events.append(Event(part.message_id, part.id, "dlr_conflict", data))
     message = messages.get(part.message_id)
     if verdict is not Verdict.NOTED or message is None or fact.status not in (status.ENROUTE, status.ACCEPTED):

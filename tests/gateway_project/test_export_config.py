@@ -31,6 +31,20 @@ def test_the_export_of_a_file_gives_no_change(tmp_path: Path) -> None:
     assert exported() == text
 
 
+def test_which_parts_a_carrier_reports_on_goes_in_and_out_of_a_file(tmp_path: Path) -> None:
+    line = "  - {name: smpp1, kind: smpp"
+    assert line in EXAMPLE
+    run(written(tmp_path, EXAMPLE))
+    assert (Connector.objects.get().dlr_parts, "dlr_parts: each" in exported()) == ("each", True)
+    run(written(tmp_path, EXAMPLE.replace(line, "  - {dlr_parts: last, name: smpp1, kind: smpp")))
+    assert Connector.objects.get().dlr_parts == "last"
+    text = exported()
+    assert "dlr_parts: last" in text
+    Connector.objects.update(dlr_parts="any")
+    run(written(tmp_path, text))
+    assert Connector.objects.get().dlr_parts == "last"
+
+
 def test_rows_that_no_file_made_are_exported_too(tmp_path: Path) -> None:
     cast = customer(default_sender="ACME", client={"webhook_secret": "whsec_AAAA", "dlr_url": "https://example.com/x"})
     make_key(cast.client, scopes=["send"])

@@ -39,6 +39,11 @@ BAD = {
     "text for an object": ("accounts:\n- acme", 2, "an account must be an object with keys, not 'acme'"),
     "text for a flag": ("accounts:\n- name: a\n  unlimited: 'yes'", 3, "unlimited must be true or false"),
     "choice": ("accounts:\n- name: a\n  over_limit: que", 3, "over_limit knows no 'que'; did you mean 'queue'?"),
+    "parts that no carrier reports on": (
+        "connectors:\n- name: a\n  host: h\n  dlr_parts: frist",
+        4,
+        "dlr_parts knows no 'frist'; did you mean 'first'?",
+    ),
     "no name": ("accounts:\n- company: x", 2, "an account needs the key 'name'"),
     "name with a space": ("accounts:\n- name: a b", 2, "name"),
     "connector in capitals": ("connectors:\n- {name: SMPP, host: h}", 2, "name"),

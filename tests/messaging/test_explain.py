@@ -32,7 +32,7 @@ from tests.messaging import underway
 from tests.messaging.underway import accepted, bind, receipt, receipt_for, sent
 from tests.support import intake
 from tests.support import webhooks as letters
-from tests.support.cast import NUMBER, Cast, customer, make_smpp_client
+from tests.support.cast import NUMBER, Cast, customer, forget_snapshots, make_smpp_client
 from workers.binds.table import lanes_with_rows
 from workers.tasks.housekeeping import PARTITIONED
 
@@ -310,6 +310,21 @@ def test_receipts(who):
         line.hear(receipt_for(some[0], MessageState.UNDELIVERABLE), receipt("nobody-knows-it"), receipt_for(early))
         line.answer(early)
         line.hear(receipt("another", recipient="971509998877"))
+    assert Message.objects.filter(id__in=[*(m.id for m in some), early.id], status="DELIVERED").count() == 6
+    check(seen, least=8)
+
+
+def test_receipts_that_speak_for_all_parts(who):
+    who.connector.dlr_parts = "first"
+    who.connector.save()
+    forget_snapshots()
+    line = bind(who)
+    some = [sent(who, line, parts=3) for _ in range(5)]
+    early = accepted(who, parts=3)
+    line.claim()
+    with watching() as seen:
+        line.hear(*(receipt_for(message) for message in some), receipt_for(early))
+        line.record(*(line.result(derive(early.id, s), provider_id=f"{early.id.hex[:24]}-{s}") for s in (1, 2, 3)))
     assert Message.objects.filter(id__in=[*(m.id for m in some), early.id], status="DELIVERED").count() == 6
     check(seen, least=8)
 

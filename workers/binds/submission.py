@@ -9,6 +9,7 @@ from connectors.models import Alphabet, LongMessages
 from connectors.snapshot import ConnectorView
 from messaging import tlv_names
 from messaging.claims import ClaimedPart
+from messaging.receipts import shared
 from smpp import addresses
 from smpp.constants import EsmClass, Tag
 from smpp.pdu import SubmitSm
@@ -25,6 +26,8 @@ def submit_sm(part: ClaimedPart, connector: ConnectorView, now: datetime, *, who
     Raises ValueError (gsm.UnencodableText is one) or smpp FieldError when it cannot be written this way.
     """
     pdu = _envelope(part, connector, now)
+    if whole or _asks(part, connector):
+        pdu.registered_delivery = ASK_FOR_RECEIPT
     header = bytes.fromhex(part.udh)
     if part.total > 1 and not whole:
         header = _concatenate(pdu, part, connector, header)
@@ -57,8 +60,15 @@ def _envelope(part: ClaimedPart, connector: ConnectorView, now: datetime) -> Sub
         dest_addr_npi=connector.dest_npi if connector.dest_npi >= 0 else 1,
         priority_flag=PRIORITY.get(part.lane, 0),
         validity_period=_validity(part.expires_at, connector, now),
-        registered_delivery=ASK_FOR_RECEIPT,
     )
+
+
+def _asks(part: ClaimedPart, connector: ConnectorView) -> bool:
+    """Whether a part that goes alone asks for its receipt. One that goes once more, or over another connector, may be
+    without the part that speaks for it; so may one that was left over from message_payload."""
+    if part.hop or part.possible_duplicate or connector.long_messages == LongMessages.PAYLOAD:
+        return True
+    return shared.speaks(connector.dlr_parts, part.seq, part.total)
 
 
 def _validity(expires_at: datetime | None, connector: ConnectorView, now: datetime) -> str:
