@@ -115,10 +115,11 @@ def _usual(pdu: Pdu, raw: bytes, origin: Origin, given: UUID | None) -> Fact | N
         return None
     text = pdu.short_message.decode("latin-1")
     found = None if "\0" in text else wire.USUAL.fullmatch(text)
-    named, state = "", None
+    tlv_id: str | None = None
+    state = None
     for tag, value in pdu.tlvs:
-        if tag == Tag.RECEIPTED_MESSAGE_ID and not named:
-            named = value.partition(b"\0")[0].decode("latin-1")
+        if tag == Tag.RECEIPTED_MESSAGE_ID and tlv_id is None:
+            tlv_id = value.partition(b"\0")[0].decode("latin-1")
         elif tag == Tag.MESSAGE_STATE and state is None and len(value) == 1:
             state = value[0]
         else:
@@ -126,15 +127,15 @@ def _usual(pdu: Pdu, raw: bytes, origin: Origin, given: UUID | None) -> Fact | N
     if found is None:
         return None
     written, _, _, submitted, done, stat, error, _ = found.groups()
-    line = origin.line
-    key = provider_key(named or written, line.id_rule, side=Side.RECEIPT)
-    other = key if not named or named == written else provider_key(written, line.id_rule, side=Side.RECEIPT)
+    line, named = origin.line, tlv_id or written
+    key = provider_key(named, line.id_rule, side=Side.RECEIPT)
+    other = key if named == written else provider_key(written, line.id_rule, side=Side.RECEIPT)
     return Fact(
         id=given or new_id(),
         connector_id=line.id,
         bind_no=origin.bind_no,
         carrier_account=line.carrier_account,
-        provider_id=bounded(named or written),
+        provider_id=bounded(named),
         provider_key=key,
         other_key=other if other != key else "",
         status=WORDS.get(state) or _word(stat),  # type: ignore[call-overload]  # numbers are members

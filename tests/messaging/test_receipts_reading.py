@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from types import SimpleNamespace
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from common.ids import new_id
@@ -35,6 +35,10 @@ def origin(rule):
     return Origin(SimpleNamespace(id=7, id_rule=rule, carrier_account="carrier"), 2, MOMENT)
 
 
+@example(
+    message_id="0", dates=("2604101230", "2604101230"), stat="DELIVRD", error="000", text="", kind=4, coding=0,
+    tlvs=[(Tag.RECEIPTED_MESSAGE_ID, b"\0"), (Tag.RECEIPTED_MESSAGE_ID, b"\1")], rule=IdRule.AS_IS,
+)  # fmt: skip
 @given(
     message_id=words.filter(bool), dates=st.tuples(dates, dates), stat=stats, error=errors, text=texts, tlvs=tlv_sets,
     kind=st.sampled_from([0, 4, 4, 4, 8, 0x44]), coding=st.sampled_from([0, 0, 3, 8]),
