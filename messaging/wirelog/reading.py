@@ -17,7 +17,7 @@ from messaging.wirelog.decoding import facts_of, status_facts
 from messaging.wirelog.entries import EVENT, WAYS, Entry, Subject, unpacked
 from messaging.wirelog.storing import STRANGERS, Kind, kept
 from messaging.wirelog.talks import Placed, Talk, Talks
-from smpp.constants import CommandId, CommandStatus
+from smpp.constants import CommandId
 from smpp.pdu import BIND_COMMANDS
 
 PAGE, LARGEST_PAGE = 100, 1_000
@@ -119,18 +119,6 @@ class Tail:
         ]
 
 
-def status_of(text: str) -> int:
-    """A command_status by its number (88, 0x58) or its name; raises ValueError."""
-    name = text.strip().upper()
-    for known in (name, f"ESME_{name}"):
-        if known in CommandStatus.__members__:
-            return int(CommandStatus[known])
-    number = int(text, 0)
-    if not 0 <= number <= 0xFFFFFFFF:
-        raise ValueError("a command_status has 32 bits")
-    return number
-
-
 def _all(log: Log) -> list[Placed]:
     """Everything that is kept, the oldest first."""
     return list(Talks().pair(_entries([row for subject in log.subjects for row in _rows(subject)])))
@@ -189,9 +177,8 @@ def _tests(filters: Filters, log: Log) -> Iterator[Callable[[Placed], bool]]:
         yield lambda placed: placed.command.endswith(("_resp", "_nack")) and placed.status == filters.status
     if filters.errors:
         yield lambda placed: bool(placed.status or placed.entry.note)
-    number = filters.number.strip().lstrip("+")
-    if number:
-        yield lambda placed: _has_number(_facts(placed, log), number)
+    if filters.number:
+        yield lambda placed: _has_number(_facts(placed, log), filters.number)
     if filters.message_id:
         yield lambda placed: _has_id(_facts(placed, log), filters.message_id)
 

@@ -52,6 +52,8 @@ def test_a_log_is_narrowed_and_a_wrong_filter_or_line_is_refused():
     assert ask("GET", f"{path}?number=4420", "read").json["entries"] == []
     assert ask("GET", f"{path}?limit=0", "read").status == 400
     assert ask("GET", f"{path}?sort=-id", "read").status == 400
+    refused = ask("GET", f"{path}?command=banana", "read")
+    assert refused.status == 400 and refused.json["fields"]["command"].startswith("bind_receiver, ")
     assert ask("GET", "/api/v1/connectors/nowhere/log", "read").status == 404
 
 

@@ -78,6 +78,14 @@ def test_a_name_that_does_not_exist_is_one_line(words):
         told(*words)
 
 
+@pytest.mark.parametrize("seconds", ["nan", "inf", "-1", "86401"])
+def test_a_wait_that_is_none_is_one_line_and_nothing_is_done(seconds):
+    line = cast.make_connector()
+    with pytest.raises(CommandError, match=f"^--wait {seconds}: 0 to 86400 seconds$"):
+        told("stop", line.name, f"--wait={seconds}")
+    assert Connector.objects.get().desired == "started" and not AuditEntry.objects.exists()
+
+
 def test_the_doctor_shows_alerts_that_are_open():
     assert [finding.level for finding in alerts_check.look()] == [Level.OK]
     raise_alert(key="k", level="fail", subject="connector smpp1", words="refused", advice="correct it")

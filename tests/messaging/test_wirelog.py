@@ -200,7 +200,7 @@ def test_a_log_is_narrowed_and_requests_come_with_their_answers():
     assert short(told(command="submit_sm_resp")) == [one[1], two[1]]
     assert short(told(command="submit_sm", errors=True)) == two
     assert short(told(status=int(S.ESME_RINVDSTADR))) == two
-    assert short(told(number="5112345")) == short(told(number="+4915112345678")) == two + receipts
+    assert short(told(number="5112345")) == short(told(number=wirelog.number_of(" +4915112345678"))) == two + receipts
     assert short(told(message_id="7f00a1")) == one + receipts
     assert short(told(number="971501234567", message_id="7f00a1")) == one
     moment = datetime.fromtimestamp(NOW + 2, UTC)
@@ -274,6 +274,25 @@ def test_nothing_is_kept_longer_than_a_week():
 )
 def test_a_status_is_named_in_every_way(text, number):
     assert wirelog.status_of(text) == number
+
+
+@pytest.mark.parametrize(
+    ("text", "name"), [("", ""), (" Submit_SM ", "submit_sm"), ("query_sm_resp", "query_sm_resp"), ("0x00010204",) * 2]
+)
+def test_a_command_is_named_as_the_log_has_it(text, name):
+    assert wirelog.command_of(text) == name
+
+
+@pytest.mark.parametrize("text", ["banana", "submit", "0x4", "_resp"])
+def test_what_is_no_command_is_a_value_error_that_names_them(text):
+    with pytest.raises(ValueError, match=r"submit_sm, deliver_sm, .*generic_nack$"):
+        wirelog.command_of(text)
+
+
+@pytest.mark.parametrize("text", ["abc", "٣", "+", "1" * 21, "++1", "1 2"])
+def test_what_is_no_part_of_a_number_is_a_value_error(text):
+    with pytest.raises(ValueError, match="1 to 20 digits"):
+        wirelog.number_of(text)
 
 
 @pytest.mark.parametrize("text", ["", "x", "-1", "0x1FFFFFFFF", "1.5"])
