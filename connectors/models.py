@@ -267,6 +267,9 @@ class CredentialCheck(models.Model):
     refusals = models.PositiveSmallIntegerField(default=0, help_text="Tries in a row that were refused")
     last_status = models.PositiveIntegerField(null=True, help_text="command_status of the last refusal")
     last_refused_at = models.DateTimeField(null=True)
+    refused_by = models.CharField(
+        max_length=262, blank=True, default="", db_default="", help_text="host:port of the last refusal"
+    )
     verified_at = models.DateTimeField(null=True, help_text="When a bind last succeeded")
     trying_until = models.DateTimeField(null=True)  # a bind tries for all; the others wait for what it hears
     next_try_at = models.DateTimeField(null=True)

@@ -6,8 +6,12 @@ page = wire_log(connector_log(connector), filters=Filters(errors=True), texts=Fa
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import reduce
+from operator import or_
 from typing import Any, Final
 from uuid import UUID
+
+from django.db.models import Q, QuerySet
 
 from accounts.models import SmppClient
 from common.clock import utc_now
@@ -21,7 +25,8 @@ from smpp.constants import CommandId
 from smpp.pdu import BIND_COMMANDS
 
 PAGE, LARGEST_PAGE = 100, 1_000
-_BEHIND: Final = timedelta(seconds=60)  # rows of other processes may come so late
+_BEHIND: Final = timedelta(seconds=15)  # rows of other processes, which write every two seconds, may come so late
+_MOST_FRESH: Final = 1_000  # rows of one look
 _BIND_ANSWERS: Final = {f"{CommandId(command).name.lower()}_resp" for command in BIND_COMMANDS}
 Told = dict[str, Any]
 
@@ -99,24 +104,24 @@ class Tail:
     def __init__(self, log: Log, *, filters: Filters | None = None, texts: bool = False) -> None:
         self._log, self._filters, self._texts = log, filters or Filters(), texts
         self._talks = Talks()
-        self._seen = {row.pk: row.until for row in self._latest()}
+        self._newest = utc_now()
+        self._seen: dict[UUID, datetime] = {}
+        self._seen.update(self._fresh().values_list("pk", "until"))
 
     def read(self) -> list[Told]:
         """Entries that were written since the last look, the oldest first."""
-        fresh = [row for row in self._latest() if row.pk not in self._seen]
+        fresh = list(self._fresh().order_by("until", "pk")[:_MOST_FRESH])
         self._seen |= {row.pk: row.until for row in fresh}
-        oldest = utc_now() - 2 * _BEHIND
-        self._seen = {pk: until for pk, until in self._seen.items() if until > oldest}
+        # A process whose clock is ahead must not hide what the others write.
+        self._newest = max([self._newest, *(min(row.until, utc_now()) for row in fresh)])
+        self._seen = {pk: until for pk, until in self._seen.items() if until > self._newest - _BEHIND}
         found = _narrowed(list(self._talks.pair(_entries(fresh))), self._filters, self._log)
         return [_told(placed, self._log, self._texts) for placed in found]
 
-    def _latest(self) -> list[WireLog]:
-        since = utc_now() - _BEHIND
-        return [
-            row
-            for subject in self._log.subjects
-            for row in WireLog.objects.filter(kind=subject.kind, key=subject.key, until__gt=since).order_by("-until")
-        ]
+    def _fresh(self) -> "QuerySet[WireLog]":
+        """Rows that end after the newest one that was seen, or a little before it, and were not seen themselves."""
+        whose = reduce(or_, (Q(kind=subject.kind, key=subject.key) for subject in self._log.subjects))
+        return WireLog.objects.filter(whose, until__gt=self._newest - _BEHIND).exclude(pk__in=list(self._seen))
 
 
 def _all(log: Log) -> list[Placed]:

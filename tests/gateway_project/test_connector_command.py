@@ -69,7 +69,7 @@ def test_diagnose_binds_by_smpplib_only_when_asked():
         line = cast.make_connector(port=smsc.port)
         up(line)
         found = json.loads(told("diagnose", line.name, "--probe", "--json")[0])
-        assert found["second_opinion"]["bind"]["ok"] and smsc.counters["binds"] == 1
+        assert found["second_opinion"]["hosts"][0]["bind"]["ok"] and smsc.counters["binds"] == 1
 
 
 @pytest.mark.parametrize("words", [("show", "nowhere"), ("diagnose", "nowhere"), ("start", "nowhere")])

@@ -4,6 +4,8 @@ import json
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -244,6 +246,32 @@ def test_a_tail_tells_what_is_new_once_and_pairs_over_looks():
     [found] = tail.read()
     assert (found["command"], round(found["milliseconds"])) == ("submit_sm_resp", 100)
     assert Tail(LOG, filters=Filters(errors=True)).read() == []
+
+
+def test_a_tail_reads_what_is_new_and_nothing_twice():
+    at = utc_now().timestamp() - NOW
+    for number in range(5):
+        keep(entry(submit(number), at=at - number))
+    tail = Tail(LOG)
+    with CaptureQueriesContext(connection) as seen:
+        assert tail.read() == []
+        keep(entry(submit(7), at=at - 3))  # another process, a little behind
+        keep(entry(submit(8), at=at + 3_600))  # and one whose clock is ahead
+        assert short(tail.read()) == [("submit_sm", 7), ("submit_sm", 8)]
+        keep(entry(submit(9), at=at + 0.5))
+        assert short(tail.read()) == [("submit_sm", 9)] and tail.read() == []
+    looks = [query["sql"] for query in seen if query["sql"].startswith("SELECT")]
+    assert len(looks) == 4 and all("NOT IN" in sql or "NOT (" in sql for sql in looks)
+
+
+def test_a_tail_fetches_no_entries_that_were_there_before():
+    at = utc_now().timestamp() - NOW
+    keep(entry(submit(1), at=at))
+    with CaptureQueriesContext(connection) as seen:
+        tail = Tail(LOG)
+    assert not any('"entries"' in query["sql"] for query in seen)
+    WireLog.objects.update(entries=b"no longer readable")
+    assert tail.read() == []
 
 
 def test_a_subject_keeps_the_rows_of_its_newest_pdus_and_others_lose_nothing():
