@@ -60,6 +60,7 @@ def client():
         (["--strangers", "--until", "2026-02-31T12:00:00Z"], "not an ISO 8601 time with offset"),
         (["--strangers", "--status", "bad"], "--status bad: a number, 0x58, or a name as ESME_RTHROTTLED"),
         (["--strangers", "--command", "banana"], "--command banana: bind_receiver, .*, with _resp for answers alone"),
+        (["--strangers", "--binds", "--command", "banana"], "--command banana: "),
         (["--strangers", "--number", "abc"], "--number abc: 1 to 20 digits"),
         (["--strangers", "--limit", "0"], "--limit 0: 1 to 1000"),
         (["--strangers", "--limit", "1001"], "1 to 1000"),

@@ -46,10 +46,10 @@ class Command(BaseCommand):
         client, log = _chosen(options)
         if not 1 <= options["limit"] <= wirelog.LARGEST_PAGE:
             raise CommandError(f"--limit {options['limit']}: 1 to {wirelog.LARGEST_PAGE}")
+        filters = _filters(options)
         if options["binds"]:
             self._binds(client, log, options)
             return
-        filters = _filters(options)
         if options["texts"]:  # reading what people wrote is a deed (reliability S22)
             name = options["system_id"] or options["connector"] or "strangers"
             record(action="smpp_log.texts", entity="smpp log", entity_id=name, actor=Actor("manage.py smpp_log"))
