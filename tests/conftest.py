@@ -1,5 +1,6 @@
 """What the whole suite shares: it refuses to run without its services, and chooses the tests of the store."""
 
+import gc
 import os
 from collections.abc import Iterator
 
@@ -53,9 +54,15 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> ByFile:
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
-def pytest_runtest_teardown() -> Iterator[None]:
-    """While the test still has its database, and once more after what its fixtures published at their end."""
+def pytest_runtest_teardown(nextitem: pytest.Item | None) -> Iterator[None]:
+    """Outboxes end while the test still has its database, and once more after what its fixtures published at their end.
+
+    After the last test the database is dropped: sessions of threads that have ended go first.
+    """
     end_outboxes()
+    if nextitem is None:
+        gc.unfreeze()  # a front door in this process has frozen what there was
+        gc.collect()
     try:
         return (yield)
     finally:
