@@ -13,8 +13,9 @@ from accounts.last_used import flush_last_used
 from accounts.snapshot import keep_fresh
 from api.fastlane import FastLane
 from api.health import Health
-from common import bus, process_number
+from common import process_number
 from common.pulse import Pulse
+from messaging import outbox
 from messaging.batcher import IntakeBatcher
 
 log = structlog.get_logger(__name__)
@@ -62,7 +63,7 @@ class Front:
             await asyncio.to_thread(self._snapshots.join, AGAIN_SECONDS * 2)
         await asyncio.to_thread(process_number.stop)
         await asyncio.to_thread(self._pulse.stop)
-        await asyncio.to_thread(bus.close)
+        await asyncio.to_thread(outbox.close)
         self._threads.shutdown(wait=False, cancel_futures=True)
 
     def _keep(self) -> None:

@@ -3,9 +3,9 @@
 import base64
 import binascii
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
-from typing import Final
+from typing import Final, TypeVar
 from uuid import UUID
 
 from common import phone
@@ -20,6 +20,7 @@ NAMES: Final = frozenset(
 _CREDENTIALS: Final = frozenset({"user", "password"})
 LONGEST: Final = 200
 _ENTRY: Final = re.compile(r"[0-9a-f]{16}-[0-9a-f]{32}-[0-9a-f]{4,8}")
+Value = TypeVar("Value")
 _FIRST: Final = datetime(2000, 1, 1, tzinfo=UTC)  # no message is older, and ids begin in 1970
 
 
@@ -50,10 +51,10 @@ def read_filters(query: Mapping[str, str]) -> Filters:
 def read_wire_filters(query: Mapping[str, str]) -> wirelog.Filters:
     """What the wire log is narrowed to; raises Rejected that names the parameter."""
     return wirelog.Filters(
-        command=query.get("command", ""),
-        status=_status(query.get("status", "")),
+        command=_asked(query, "command", wirelog.command_of),
+        status=_asked(query, "status", wirelog.status_of) if query.get("status") else None,
         errors=_flag(query, "errors"),
-        number=query.get("number", ""),
+        number=_asked(query, "number", wirelog.number_of),
         message_id=query.get("message_id", ""),
         since=_moment(query, "since"),
         until=_moment(query, "until"),
@@ -103,14 +104,11 @@ def _number(given: str) -> str:
         raise Rejected(Code.INVALID_NUMBER, "Invalid number", {"to": error.reason}) from error
 
 
-def _status(given: str) -> int | None:
-    """A command_status by number or name."""
-    if not given:
-        return None
+def _asked(query: Mapping[str, str], name: str, read: Callable[[str], Value]) -> Value:
     try:
-        return wirelog.status_of(given)
-    except ValueError:
-        raise _wrong("status", "a number, 0x58, or a name as ESME_RTHROTTLED") from None
+        return read(query.get(name, ""))
+    except ValueError as error:
+        raise _wrong(name, str(error)) from error
 
 
 def _flag(query: Mapping[str, str], name: str) -> bool:

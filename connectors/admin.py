@@ -212,7 +212,15 @@ class BindLeaseAdmin(ReadOnlyAdmin):
 class CredentialCheckAdmin(ReadOnlyAdmin):
     """Whether carriers take our credentials."""
 
-    list_display = ("connector", "refusals", "last_status", "last_refused_at", "next_try_at", "verified_at")
+    list_display = (
+        "connector",
+        "refusals",
+        "last_status",
+        "refused_by",
+        "last_refused_at",
+        "next_try_at",
+        "verified_at",
+    )
     list_select_related = ("connector",)
     search_fields = ("connector__name__istartswith",)
     ordering = ("connector",)

@@ -59,8 +59,8 @@ def ask(connector_id: int, mark: str, *, patience: float) -> Turn:
 
 
 @transaction.atomic
-def refused(connector_id: int, mark: str, status: int, *, counts: bool) -> int:
-    """The carrier refused a bind with this status; returns how many refusals in a row there are now.
+def refused(connector_id: int, mark: str, status: int, *, counts: bool, host: str) -> int:
+    """A host of the carrier (host:port) refused a bind with this status; returns how many in a row there are now.
 
     `counts` False: it counts only if the last answer was the same (a single 0x0D may mean anything), and not while
     another bind is up: then the carrier takes our credentials, and no more binds.
@@ -72,7 +72,7 @@ def refused(connector_id: int, mark: str, status: int, *, counts: bool) -> int:
         return 0
     if counts or row.last_status == status:
         row.refusals += 1
-    row.last_status, row.last_refused_at = status, now
+    row.last_status, row.last_refused_at, row.refused_by = status, now, host[:262]
     row.verified_at = row.trying_until = None
     row.next_try_at = now + timedelta(seconds=_pause(row.refusals))
     row.save()

@@ -6,11 +6,6 @@ Place = tuple[str, int]
 LONGEST = 255  # characters of a host, as DNS has it
 
 
-def check_place(text: str) -> None:
-    """Raises ValueError for what is no host with or without a port."""
-    split(text, 1)
-
-
 def split(text: str, port: int) -> Place:
     """Host and port of one entry; `port` is that of entries without one."""
     if not isinstance(text, str) or not text.strip() or any(letter.isspace() for letter in text.strip()):

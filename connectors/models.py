@@ -1,7 +1,7 @@
 """Who carries: the lines that we buy from providers, their leases and live state."""
 
 from django.core.exceptions import ValidationError
-from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
+from django.core.validators import RegexValidator
 from django.db import models
 
 from common.money import MoneyField
@@ -9,7 +9,7 @@ from common.queues import Lane
 from common.secrets import EncryptedTextField
 from common.site import Versioned
 from connectors import tables
-from connectors.hosts import check_place
+from connectors.limits import WEEK, between, check_certificates, check_host, check_hosts
 
 TOPIC = "connectors"
 VERSIONS = (0x33, 0x34, 0x50)  # of SMPP
@@ -77,17 +77,6 @@ def default_uncertain_policy() -> dict[str, str]:
     return {Lane.OTP: "resend", Lane.TRANSACTIONAL: "resend", Lane.BULK: "hold"}
 
 
-def check_hosts(places: list[str]) -> None:
-    """Raises ValidationError for what is no list of `host` or `host:port`."""
-    if not isinstance(places, list):
-        raise ValidationError("A list of hosts, each with or without a port.")
-    for place in places:
-        try:
-            check_place(place)
-        except ValueError as error:
-            raise ValidationError(str(error)) from error
-
-
 class Connector(Versioned):
     """A line to a provider; the queue `submit_<name>` is named after it."""
 
@@ -111,8 +100,8 @@ class Connector(Versioned):
         default=0, db_default=0, editable=False
     )  # grows: binds of an older one start anew
     # -- the line
-    host = models.CharField(max_length=255)
-    port = models.PositiveIntegerField(default=2775, validators=[MinValueValidator(1), MaxValueValidator(65535)])
+    host = models.CharField(max_length=255, validators=[check_host])
+    port = models.PositiveIntegerField(default=2775, validators=between(1, 65_535))
     more_hosts = models.JSONField(
         default=list,
         db_default=[],
@@ -122,9 +111,13 @@ class Connector(Versioned):
     )
     use_tls = models.BooleanField(default=False)
     tls_verify = models.BooleanField(default=True)
-    tls_server_name = models.CharField(max_length=255, blank=True)
-    tls_ca = models.TextField(blank=True, help_text="PEM of the carrier's own authority")
-    tls_certificate = models.TextField(blank=True, help_text="PEM of our client certificate")
+    tls_server_name = models.CharField(max_length=255, blank=True, validators=[check_host])
+    tls_ca = models.TextField(
+        blank=True, validators=[check_certificates], help_text="PEM of the carrier's own authority"
+    )
+    tls_certificate = models.TextField(
+        blank=True, validators=[check_certificates], help_text="PEM of our client certificate"
+    )
     tls_key = EncryptedTextField(blank=True)
     system_id = models.CharField(max_length=15, blank=True)
     password = EncryptedTextField(blank=True)
@@ -132,18 +125,19 @@ class Connector(Versioned):
     address_range = models.CharField(max_length=40, blank=True)
     interface_version = models.PositiveSmallIntegerField(default=0x34)
     bind_mode = models.CharField(max_length=12, choices=BindMode.choices, default=BindMode.TRANSCEIVER)
-    binds = models.PositiveSmallIntegerField(default=1, validators=[MinValueValidator(1), MaxValueValidator(64)])
-    window = models.PositiveIntegerField(default=10, validators=[MinValueValidator(1), MaxValueValidator(5000)])
+    binds = models.PositiveSmallIntegerField(default=1, validators=between(1, 64))
+    window = models.PositiveIntegerField(default=10, validators=between(1, 5_000))
     tps = models.PositiveIntegerField(default=0, help_text="submit_sm a second over all binds; 0: no limit.")
     carrier_account = models.CharField(
         max_length=64, blank=True, help_text="Receipts match across all connectors of one; blank: its own."
     )
     # -- messages
     service_type = models.CharField(max_length=5, blank=True)
-    source_ton = models.SmallIntegerField(default=-1, help_text="-1: by the address")
-    source_npi = models.SmallIntegerField(default=-1)
-    dest_ton = models.SmallIntegerField(default=1)
-    dest_npi = models.SmallIntegerField(default=1)
+    # the numbers that SMPP 3.4 §5.2.5 and §5.2.6 know
+    source_ton = models.SmallIntegerField(default=-1, validators=between(-1, 6), help_text="-1: by the address")
+    source_npi = models.SmallIntegerField(default=-1, validators=between(-1, 18))
+    dest_ton = models.SmallIntegerField(default=1, validators=between(-1, 6))
+    dest_npi = models.SmallIntegerField(default=1, validators=between(-1, 18))
     default_alphabet = models.CharField(max_length=12, choices=Alphabet.choices, default=Alphabet.GSM)
     long_messages = models.CharField(max_length=8, choices=LongMessages.choices, default=LongMessages.UDH)
     dlr_parts = models.CharField(
@@ -169,22 +163,24 @@ class Connector(Versioned):
     failover_after = models.PositiveIntegerField(
         default=0,
         db_default=0,
+        validators=between(0, WEEK),
         help_text="Without a bind for so long, its waiting messages go to the route's next connector.",
     )
     receipt_timeout = models.PositiveIntegerField(
         default=0,
         db_default=0,
+        validators=between(0, WEEK),
         help_text="Without a receipt for so long, a message is sent once more, over the next connector.",
     )
     # -- timers, seconds (spec/smpp.md 5.1)
-    connect_timeout = models.PositiveSmallIntegerField(default=10)
-    bind_timeout = models.PositiveSmallIntegerField(default=30)
-    enquire_link_interval = models.PositiveSmallIntegerField(default=30)
-    enquire_link_timeout = models.PositiveSmallIntegerField(default=10)
-    response_timeout = models.PositiveSmallIntegerField(default=60)
-    inactivity_timeout = models.PositiveSmallIntegerField(default=300)
-    pdu_read_timeout = models.PositiveSmallIntegerField(default=10)
-    reconnect_max = models.PositiveSmallIntegerField(default=300)
+    connect_timeout = models.PositiveSmallIntegerField(default=10, validators=between(1, 3_600))
+    bind_timeout = models.PositiveSmallIntegerField(default=30, validators=between(1, 3_600))
+    enquire_link_interval = models.PositiveSmallIntegerField(default=30, validators=between(1, 3_600))
+    enquire_link_timeout = models.PositiveSmallIntegerField(default=10, validators=between(1, 3_600))
+    response_timeout = models.PositiveSmallIntegerField(default=60, validators=between(1, 3_600))
+    inactivity_timeout = models.PositiveSmallIntegerField(default=300, validators=between(1, 3_600))
+    pdu_read_timeout = models.PositiveSmallIntegerField(default=10, validators=between(1, 3_600))
+    reconnect_max = models.PositiveSmallIntegerField(default=300, validators=between(1, 3_600))
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
@@ -287,6 +283,9 @@ class CredentialCheck(models.Model):
     refusals = models.PositiveSmallIntegerField(default=0, help_text="Tries in a row that were refused")
     last_status = models.PositiveIntegerField(null=True, help_text="command_status of the last refusal")
     last_refused_at = models.DateTimeField(null=True)
+    refused_by = models.CharField(
+        max_length=262, blank=True, default="", db_default="", help_text="host:port of the last refusal"
+    )
     verified_at = models.DateTimeField(null=True, help_text="When a bind last succeeded")
     trying_until = models.DateTimeField(null=True)  # a bind tries for all; the others wait for what it hears
     next_try_at = models.DateTimeField(null=True)

@@ -12,12 +12,12 @@ from typing import Any
 from cryptography import x509
 
 from connectors.hosts import Place
+from connectors.limits import MOST_HOSTS
 from connectors.snapshot import ConnectorView
 from connectors.tls import tls_context
 
 NAME_SECONDS, SOCKET_SECONDS, TLS_SECONDS = 3.0, 3.0, 4.0
 MOST_ADDRESSES = 8
-MOST_HOSTS = 8
 
 
 @dataclass(frozen=True, slots=True)

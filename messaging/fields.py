@@ -7,7 +7,7 @@ from typing import Final
 from django.conf import settings
 
 from common.errors import Code, Rejected
-from common.gsm import read_udh
+from common.gsm import CONCAT_8, CONCAT_16, read_concat, read_udh
 from common.http import OutboundError, check_url, parse_networks
 from messaging import tlv_names
 from messaging.commands import SubmitCommand
@@ -117,10 +117,17 @@ def _check_sizes(command: SubmitCommand) -> None:
 
 
 def _check_header(udh: bytes) -> None:
-    """Its length octet counts what follows, and elements fill it; a handset shows anything else as noise."""
+    """Its length octet counts what follows, and elements fill it; a handset shows anything else as noise.
+
+    A part that cannot be one (0, or 5 of 2) is refused as well: handsets ignore such an element (TS 23.040
+    §9.2.3.24.1) and show a piece of a text as if it were all of it, which was paid.
+    """
     elements, rest = read_udh(udh)
     if rest or not elements:
         raise _invalid("udh", "a length octet and the elements that fill it")
+    for identifier, value in elements:
+        if identifier in (CONCAT_8, CONCAT_16) and read_concat([(identifier, value)]) is None:
+            raise _invalid("udh", f"{value.hex()} is no reference with a part from 1 to the total")
 
 
 def _check_tags(command: SubmitCommand) -> None:

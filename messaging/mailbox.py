@@ -164,7 +164,7 @@ def expire(limit: int = 1_000) -> int:
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(
             f"SELECT id FROM {_TABLE} WHERE smpp_client_id IS NOT NULL AND state = 'PENDING' AND created_at < %s "
-            f"ORDER BY id LIMIT %s {d.skip_locked}",
+            f"ORDER BY created_at LIMIT %s {d.skip_locked}",
             [d.value(old), limit],
         )
         among, ids = d.any_of("id", [d.uuid(row[0]) for row in cursor.fetchall()])

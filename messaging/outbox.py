@@ -26,6 +26,7 @@ log = structlog.get_logger(__name__)
 
 MOST_IDS: Final = 200
 IDLE: Final = 1.0  # seconds after which confirmed rows are deleted although no batch came by
+CLOSING: Final = 2.0  # seconds that the end of a process waits for the last rows to be deleted
 RELAY_AFTER: Final = 5.0  # seconds; the publisher gives up on a letter by then
 _TABLE = OutboxBatch._meta.db_table
 _COLUMNS = (
@@ -77,9 +78,11 @@ class Outbox:
         self._changed = threading.Condition()
         self._sweeper: threading.Thread | None = None
         self._last_delete = 0.0
+        self._closing = False
 
     def publish(self, rows: Iterable[Hint]) -> None:
         """Hand committed rows to the publisher; never waits, and never raises: what is committed is accepted."""
+        self._closing = False
         try:
             self._hand_over(rows)
         except Exception:  # whatever it is, the relay finds the rows
@@ -99,6 +102,8 @@ class Outbox:
 
     def _note(self, row_id: UUID) -> None:
         with self._changed:
+            if self._closing:  # too late: the relay tells it again
+                return
             self._confirmed.append(row_id)
             if self._sweeper is None:
                 self._last_delete = time.monotonic()
@@ -141,13 +146,29 @@ class Outbox:
                     self._sweeper = None
                     break
                 idle = time.monotonic() - self._last_delete
-                if idle < IDLE:
+                if idle < IDLE and not self._closing:
                     self._changed.wait(IDLE - idle)
                     continue
             if not self.flush():
                 with self._changed:
                     self._last_delete = time.monotonic()
+                    if self._closing:  # the store is away
+                        self._confirmed.clear()
         connection.close()
+
+    def close(self, *, forget: bool = False, timeout: float = CLOSING) -> None:
+        """Delete what is confirmed at once, or `forget` it, and let the thread end; waits `timeout` seconds at most.
+
+        What stays the relay tells again, which is harmless. The next `publish` opens it again.
+        """
+        with self._changed:
+            self._closing = True
+            if forget:
+                self._confirmed.clear()
+            sweeper = self._sweeper
+            self._changed.notify_all()
+        if sweeper is not None:
+            sweeper.join(timeout)
 
 
 def delete(cursor: Cursor, row_ids: list[UUID]) -> int:
@@ -194,3 +215,9 @@ def _claim_old(limit: int, older_than: float) -> list[Hint]:
 
 # One a process: whoever publishes, the next batch of any thread deletes.
 shared_outbox = Outbox()
+
+
+def close() -> None:
+    """Publish what waits and delete what was confirmed: for the end of a process."""
+    bus.close()
+    shared_outbox.close()

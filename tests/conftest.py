@@ -1,5 +1,6 @@
 """What the whole suite shares: it refuses to run without its services, and chooses the tests of the store."""
 
+import gc
 import os
 from collections.abc import Iterator
 
@@ -10,6 +11,7 @@ from common import bus
 from tests.services.answering import SERVICES, Unusable
 from tests.support.emptying import empty_after_tests
 from tests.support.leftovers import nothing_left_behind
+from tests.support.outboxes import end_outboxes, outboxes_known
 from tests.support.spreading import ByFile, long_files_first, workers_for
 
 ON_SQLITE = os.environ.get("GATEWAY_TEST_STORE") == "sqlite"
@@ -49,6 +51,29 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int | None:
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> ByFile:
     """File by file, whatever `--dist` says: tests of a file may share what a module fixture started."""
     return ByFile(config, log)
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_teardown(nextitem: pytest.Item | None) -> Iterator[None]:
+    """Outboxes end while the test still has its database, and once more after what its fixtures published at their end.
+
+    After the last test the database is dropped: sessions of threads that have ended go first.
+    """
+    end_outboxes()
+    if nextitem is None:
+        gc.unfreeze()  # a front door in this process has frozen what there was
+        gc.collect()
+    try:
+        return (yield)
+    finally:
+        end_outboxes()
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _outboxes_are_known() -> Iterator[None]:
+    """Those that tests make, besides the one of the process."""
+    with outboxes_known():
+        yield
 
 
 @pytest.fixture(autouse=True, scope="session")

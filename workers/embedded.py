@@ -16,10 +16,11 @@ from celery.worker import WorkController
 from celery.worker import state as celery_state
 from django.conf import settings
 
-from common import bus, process_number
+from common import process_number
 from common.http_server import Connection
 from common.jobs import Job, enqueue
 from common.queues import Work
+from messaging import outbox
 from workers.binds.service import BindService
 from workers.deliveries import process as deliveries
 from workers.simulator import SimulatorConfig, SimulatorThread
@@ -205,7 +206,7 @@ def parts(app: Celery, application: Any, sock: Any, *, simulator: bool) -> list[
     binds, celery_worker, beat, web = Binds(), CeleryWorker(app), Beat(app), Web(application, sock)
     smpp = SmppServer()
     found += [
-        Part("publisher", lambda: None, bus.close),
+        Part("publisher", lambda: None, outbox.close),
         Part("process number", process_number.start, process_number.stop),
         Part("deliveries", lambda: _ignore(deliveries.start()), deliveries.stop),
         Part("tasks", celery_worker.start, celery_worker.stop),

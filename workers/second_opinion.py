@@ -15,6 +15,8 @@ from smpplib import exceptions
 
 from common import gsm
 from connectors import credential_checks
+from connectors.hosts import Place
+from connectors.limits import MOST_HOSTS
 from connectors.models import Connector
 from connectors.snapshot import ConnectorView, view_of
 from connectors.tls import tls_context
@@ -58,40 +60,65 @@ class _Client(smpplib.client.Client):
         self.state = smpplib.consts.SMPP_CLIENT_STATE_OPEN
 
 
-def target_of(view: ConnectorView) -> Target:
-    """A connector's address and credentials; raises ImproperlyConfigured when no key opens the password."""
+def target_of(view: ConnectorView, place: Place) -> Target:
+    """A host of a connector and its credentials; raises ImproperlyConfigured when no key opens the password."""
+    host, port = place
     return Target(
-        host=view.host, port=view.port, system_id=view.system_id, password=view.password,
+        host=host, port=port, system_id=view.system_id, password=view.password,
         system_type=view.system_type, tls=tls_context(view) if view.use_tls else None, server_name=view.tls_server_name,
     )  # fmt: skip
 
 
 def ask(row: Connector, *, bind: bool = True, send: tuple[str, str] | None = None, force: bool = False) -> Facts:
-    """The second opinion on a connector; its bind counts among the tries of all binds (credential_checks).
+    """The second opinion on every host of a connector, one after the other; `ok` when all of them work.
 
-    While the carrier refuses our credentials no further try is made before its time, unless `force`.
+    Each bind counts among the tries of all binds (credential_checks): while the carrier refuses our credentials no
+    further one is made before its time, unless `force`, and none at its other hosts once one of them has refused.
+    The text is sent over the first host that takes the bind, once.
     """
-    view = view_of(row.pk)
+    view, told = view_of(row.pk), list[Facts]()
+    for place in view.places[:MOST_HOSTS]:
+        refused = next((one for one in told if one["bind"] and one["bind"]["status"] in FAULTS), None)
+        sent = any(one["send"] for one in told)
+        if refused:
+            told.append(_result(place, error=f"not tried: {refused['host']} refused our credentials"))
+        else:
+            told.append(_ask(view, place, bind=bind, send=None if sent else send, force=force))
+    return together(told)
+
+
+def together(hosts: list[Facts]) -> Facts:
+    """The findings on some hosts as one: `ok` when all work, the first error, every warning once."""
+    return {
+        "by": f"smpplib {version('smpplib')}",
+        "ok": all(one["ok"] for one in hosts),
+        "error": next((f"{one['host']}: {one['error']}" for one in hosts if one["error"]), ""),
+        "warnings": list(dict.fromkeys(warning for one in hosts for warning in one["warnings"])),
+        "hosts": hosts,
+    }
+
+
+def _ask(view: ConnectorView, place: Place, *, bind: bool, send: tuple[str, str] | None, force: bool) -> Facts:
     mark = credential_checks.fingerprint(view)
     if bind and not force:
-        turn = credential_checks.ask(row.pk, mark, patience=4 * STEP_SECONDS)
+        turn = credential_checks.ask(view.id, mark, patience=4 * STEP_SECONDS)
         if not turn.go:
             why = f"not tried: the carrier refused our credentials; next try in {turn.wait:.0f} s"
-            return _result(error=why if turn.refusals else "not tried: another bind is trying; ask again")
-    told = probe(target_of(view), bind=bind, send=send)
+            return _result(place, error=why if turn.refusals else "not tried: another bind is trying; ask again")
+    told = probe(target_of(view, place), bind=bind, send=send)
     if bind:
-        _remember(row.pk, mark, told["bind"])
+        _remember(view.id, mark, told["bind"], told["host"])
     return told
 
 
-def _remember(connector_id: int, mark: str, bound: Facts | None) -> None:
+def _remember(connector_id: int, mark: str, bound: Facts | None, host: str) -> None:
     if bound is None or bound["status"] is None:
         credential_checks.unheard(connector_id, mark)
     elif bound["status"] == 0:
         credential_checks.accepted(connector_id, mark)
     else:
         counts = bound["status"] in FAULTS
-        credential_checks.refused(connector_id, mark, bound["status"], counts=counts)
+        credential_checks.refused(connector_id, mark, bound["status"], counts=counts, host=host)
 
 
 def probe(target: Target, *, bind: bool, send: tuple[str, str] | None = None) -> Facts:
@@ -99,7 +126,7 @@ def probe(target: Target, *, bind: bool, send: tuple[str, str] | None = None) ->
 
     As a transmitter, because a receiver would be handed receipts and texts that nobody keeps.
     """
-    client, steps = _Client(target), _result(warnings=_warnings(target))
+    client, steps = _Client(target), _result((target.host, target.port), warnings=_warnings(target))
     try:
         steps["connect"] = _timed(client.connect)
         if bind and steps["connect"]["ok"]:
@@ -117,9 +144,9 @@ def probe(target: Target, *, bind: bool, send: tuple[str, str] | None = None) ->
     return steps
 
 
-def _result(*, error: str = "", warnings: list[str] | None = None) -> Facts:
+def _result(place: Place, *, error: str = "", warnings: list[str] | None = None) -> Facts:
     return {
-        "by": f"smpplib {version('smpplib')}", "ok": False, "error": error, "warnings": warnings or [],
+        "host": f"{place[0]}:{place[1]}", "ok": False, "error": error, "warnings": warnings or [],
         "connect": None, "bind": None, "enquire_link": None, "send": None,
     }  # fmt: skip
 

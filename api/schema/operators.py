@@ -83,6 +83,7 @@ class Queued(s.Serializer[Any]):
 class Credentials(s.Serializer[Any]):
     refusals = s.IntegerField(help_text="In a row, of all binds on all hosts together")
     last_refusal = s.CharField(allow_null=True)
+    refused_by = s.CharField(help_text="host:port that refused last; empty: none did")
     last_refused_at = s.DateTimeField(allow_null=True)
     next_try_at = s.DateTimeField(allow_null=True)
     verified_at = s.DateTimeField(allow_null=True)
@@ -263,6 +264,7 @@ _LINE = {
     "credentials": {
         "refusals": 0,
         "last_refusal": None,
+        "refused_by": "",
         "last_refused_at": None,
         "next_try_at": None,
         "verified_at": _AT,

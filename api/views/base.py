@@ -1,6 +1,8 @@
 """What the resource views share."""
 
-from collections.abc import Mapping
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, ClassVar
 
 from django.http import HttpResponse, HttpResponseBase
@@ -14,7 +16,7 @@ from api.authentication import StaffKeyAuthentication
 from api.permissions import HasStaffScope
 from api.send_contract import Request as ContractRequest
 from api.send_contract.driving import converse
-from common.errors import Code, Rejected
+from common.errors import Code, Rejected, Unavailable
 
 
 class ApiView(APIView):
@@ -46,6 +48,17 @@ class ApiView(APIView):
         for name, value in gate.JSON_HEADERS.items():
             final.headers.setdefault(name, value)
         return final
+
+
+@contextmanager
+def one_of_few(seats: threading.Semaphore, words: str) -> Iterator[None]:
+    """Hold a seat meanwhile; raises Unavailable with these words at once when all are taken."""
+    if not seats.acquire(blocking=False):
+        raise Unavailable(words, retry_after=5.0)
+    try:
+        yield
+    finally:
+        seats.release()
 
 
 class StaffView(ApiView):

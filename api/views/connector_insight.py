@@ -1,5 +1,6 @@
 """/api/v1/connectors/{name}/log and …/dlr-doctor: what went over its links, why its receipts meet no message."""
 
+import threading
 from typing import Any
 
 from drf_spectacular.utils import extend_schema
@@ -7,7 +8,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from api.schema import operators, shapes
-from api.views.base import StaffView
+from api.views.base import StaffView, one_of_few
 from api.views.connectors import TAGS
 from api.views.smpp_clients import LOG_FILTERS, log_page
 from common.errors import Code, Rejected
@@ -17,6 +18,9 @@ from messaging.receipts import doctor
 from messaging.receipts.doctor import AlreadyDecided
 from messaging.wirelog import connector_log
 
+# An examination reads thousands of rows: two at once in a process, and the others serve on.
+_examinations = threading.BoundedSemaphore(2)
+_BUSY = "Other examinations are running"
 _DECISIONS = {"accept": doctor.accept, "reject": doctor.reject}
 
 
@@ -54,7 +58,8 @@ class DlrDoctorView(StaffView):
     )
     def get(self, request: Request, name: str) -> Response:
         account = _account(name)
-        facts: dict[str, Any] = doctor.told(doctor.examine(account), doctor.open_proposal(account))
+        with one_of_few(_examinations, _BUSY):
+            facts: dict[str, Any] = doctor.told(doctor.examine(account), doctor.open_proposal(account))
         return Response({"ok": True, **facts})
 
     @extend_schema(
@@ -76,7 +81,8 @@ class DlrDoctorView(StaffView):
         decision, seen = body.get("decision"), body.get("proposal")
         if not isinstance(decision, str) or decision not in _DECISIONS:
             raise Rejected(Code.INVALID_VALUE, "Invalid decision", {"decision": "accept or reject"})
-        proposal = doctor.propose(account, at_once=True)
+        with one_of_few(_examinations, _BUSY):
+            proposal = doctor.propose(account, at_once=True)
         if proposal is None:
             raise Rejected(Code.CONFLICT, "Nothing is proposed")
         if seen is not None and seen != proposal.pk:

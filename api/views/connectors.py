@@ -8,8 +8,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from api.schema import operators
-from api.views.base import StaffView
-from common.errors import Unavailable
+from api.views.base import StaffView, one_of_few
 from messaging import line_control
 from messaging.diagnosis import diagnose, overview, overviews
 
@@ -129,12 +128,8 @@ class DiagnosticsView(StaffView):
     )
     def get(self, request: Request, name: str) -> Response:
         row = line_control.find(name)
-        if not _looks.acquire(blocking=False):
-            raise Unavailable("Other diagnoses are running", retry_after=5.0)
-        try:
+        with one_of_few(_looks, "Other diagnoses are running"):
             return Response({"ok": True, **diagnose(row)})
-        finally:
-            _looks.release()
 
 
 def _facts(name: str) -> dict[str, Any]:

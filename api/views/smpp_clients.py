@@ -21,7 +21,7 @@ LOG_FILTERS = [
     OpenApiParameter("command", str, description="submit_sm: with its answers; submit_sm_resp: the answers alone"),
     OpenApiParameter("status", str, description="command_status of answers: 88, 0x58 or ESME_RTHROTTLED"),
     OpenApiParameter("errors", str, enum=["0", "1"], description="1: what was refused, with its requests, and events"),
-    OpenApiParameter("number", str, description="Digits in any address"),
+    OpenApiParameter("number", str, description="1 to 20 digits in any address"),
     OpenApiParameter("message_id", str, description="In an answer, a question or a receipt"),
     OpenApiParameter("since", str, description="ISO 8601 with offset"),
     OpenApiParameter("until", str, description="ISO 8601 with offset"),

@@ -14,11 +14,13 @@ from common.gsm.alphabet import (
     units,
 )
 from common.gsm.description import Segments, describe, tables_for_javascript
-from common.gsm.headers import Concat, data_coding, encoding_of, read_concat, read_udh, udh_concat
+from common.gsm.headers import CONCAT_8, CONCAT_16, Concat, data_coding, encoding_of, read_concat, read_udh, udh_concat
 from common.gsm.packing import fill_bits_after, pack7, unpack7
 from common.gsm.splitting import MAX_PARTS, ROOM, Room, count_parts, split, split_octets
 
 __all__ = [
+    "CONCAT_8",
+    "CONCAT_16",
     "MAX_PARTS",
     "ROOM",
     "Concat",

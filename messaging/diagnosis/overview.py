@@ -8,23 +8,21 @@ from django.db import connection
 from django.db.models import QuerySet
 
 from common.money import quantize
+from common.sql import dialect
 from connectors.models import BindLease, BindState, Connector, CredentialCheck
 from messaging.rows import database_now
 from smpp.constants import status_name
 
 SILENT = timedelta(seconds=30)  # binds report every 3 s
 COUNTED = 10_000  # beyond that the exact number of what waits tells nobody more
-_QUEUED = (
-    "SELECT count(*) FROM (SELECT 1 FROM messaging_part WHERE connector_id = %s AND status = 'QUEUED' LIMIT %s) AS q"
-)
 
 
 def overviews(rows: QuerySet[Connector] | None = None) -> list[dict[str, Any]]:
     """All connectors, or those of the query, by name."""
     found = (Connector.objects.all() if rows is None else rows).order_by("name")
     found = found.select_related("profile", "credential_check").prefetch_related("states", "leases")
-    now = database_now()
-    return [_facts(row, now) for row in found]
+    now, waiting = database_now(), queued([row.pk for row in found])
+    return [_facts(row, now, waiting[row.pk]) for row in found]
 
 
 def overview(name: str) -> dict[str, Any] | None:
@@ -37,7 +35,7 @@ def status_of(row: Connector) -> str:
     return row.desired if row.active else "off"
 
 
-def _facts(row: Connector, now: datetime) -> dict[str, Any]:
+def _facts(row: Connector, now: datetime, waiting: int) -> dict[str, Any]:
     states = {state.bind_no: state for state in row.states.all()}
     leases = {lease.bind_no: lease for lease in row.leases.all()}
     numbers = range(1, row.binds + 1)
@@ -61,7 +59,7 @@ def _facts(row: Connector, now: datetime) -> dict[str, Any]:
             "learned_ceiling": min((b["learned_ceiling"] for b in binds if b["learned_ceiling"]), default=None),
         },
         "window": {"used": sum(bind["window_used"] for bind in binds), "limit": row.window * row.binds},
-        "queued": queued(row.pk),
+        "queued": {"parts": min(waiting, COUNTED), "or_more": waiting > COUNTED},
         "last_submit_at": _latest(state.last_submit_at for state in live),
         "last_receipt_at": _latest(state.last_receipt_at for state in live),
         "credentials": _credentials(getattr(row, "credential_check", None)),
@@ -69,12 +67,18 @@ def _facts(row: Connector, now: datetime) -> dict[str, Any]:
     }
 
 
-def queued(connector_id: int) -> dict[str, Any]:
-    """How many parts wait in line, counted up to COUNTED by the partial index."""
+def queued(connector_ids: Sequence[int]) -> dict[int, int]:
+    """How many parts wait in line for each, by one statement; counting ends with the one after COUNTED."""
+    if not connector_ids:
+        return {}
+    source, params = dialect().rows("v", (("v_id", "bigint"),), [(pk,) for pk in connector_ids])
     with connection.cursor() as cursor:
-        cursor.execute(_QUEUED, [connector_id, COUNTED + 1])
-        count = int(cursor.fetchone()[0])
-    return {"parts": min(count, COUNTED), "or_more": count > COUNTED}
+        cursor.execute(
+            "SELECT v_id, (SELECT count(*) FROM (SELECT 1 FROM messaging_part WHERE connector_id = v_id "
+            f"AND status = 'QUEUED' LIMIT %s) AS q) FROM {source}",
+            [COUNTED + 1, *params],
+        )
+        return {int(pk): int(count) for pk, count in cursor.fetchall()}
 
 
 def _bind(
@@ -121,6 +125,7 @@ def _credentials(check: CredentialCheck | None) -> dict[str, Any]:
     return {
         "refusals": check.refusals if check else 0,
         "last_refusal": _named(check.last_status if check else None),
+        "refused_by": check.refused_by if check else "",
         "last_refused_at": check.last_refused_at if check else None,
         "next_try_at": check.next_try_at if check else None,
         "verified_at": check.verified_at if check else None,

@@ -57,7 +57,8 @@ def _credentials(facts: Facts) -> Verdict | None:
     told = line["credentials"]
     if not told["refusals"]:
         return None
-    words = f"{line['host']}:{line['port']} refuses the bind of {line['username']}: {told['last_refusal']}, "
+    where = told["refused_by"] or f"{line['host']}:{line['port']}"
+    words = f"{where} refuses the bind of {line['username']}: {told['last_refusal']}, "
     words += f"{told['refusals']} times in a row"
     if told["next_try_at"]:
         words += f"; next try at {told['next_try_at']:%H:%M:%S} UTC"

@@ -45,6 +45,11 @@ class Delivery(models.Model):
                 condition=Q(state="PENDING", smpp_client__isnull=False),
                 name="delivery_mailbox",
             ),
+            models.Index(
+                fields=["created_at"],
+                condition=Q(state="PENDING", smpp_client__isnull=False),
+                name="delivery_unfetched",
+            ),
         ]
 
     def __str__(self) -> str:

@@ -1,5 +1,6 @@
 """What went over SMPP links: kept by those who hold the links, read by customers and staff."""
 
+from messaging.wirelog.asked import command_of, number_of, status_of
 from messaging.wirelog.entries import EVENT, WAYS, Entry, Subject
 from messaging.wirelog.reading import (
     LARGEST_PAGE,
@@ -11,7 +12,6 @@ from messaging.wirelog.reading import (
     client_log,
     connector_log,
     refused_binds,
-    status_of,
     strangers_log,
     wire_log,
 )
@@ -32,8 +32,10 @@ __all__ = [
     "Subject",
     "Tail",
     "client_log",
+    "command_of",
     "connector_log",
     "kept",
+    "number_of",
     "purge",
     "refused_binds",
     "status_of",

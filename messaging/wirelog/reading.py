@@ -6,8 +6,12 @@ page = wire_log(connector_log(connector), filters=Filters(errors=True), texts=Fa
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import reduce
+from operator import or_
 from typing import Any, Final
 from uuid import UUID
+
+from django.db.models import Q, QuerySet
 
 from accounts.models import SmppClient
 from common.clock import utc_now
@@ -17,11 +21,12 @@ from messaging.wirelog.decoding import facts_of, status_facts
 from messaging.wirelog.entries import EVENT, WAYS, Entry, Subject, unpacked
 from messaging.wirelog.storing import STRANGERS, Kind, kept
 from messaging.wirelog.talks import Placed, Talk, Talks
-from smpp.constants import CommandId, CommandStatus
+from smpp.constants import CommandId
 from smpp.pdu import BIND_COMMANDS
 
 PAGE, LARGEST_PAGE = 100, 1_000
-_BEHIND: Final = timedelta(seconds=60)  # rows of other processes may come so late
+_BEHIND: Final = timedelta(seconds=15)  # rows of other processes, which write every two seconds, may come so late
+_MOST_FRESH: Final = 1_000  # rows of one look
 _BIND_ANSWERS: Final = {f"{CommandId(command).name.lower()}_resp" for command in BIND_COMMANDS}
 Told = dict[str, Any]
 
@@ -99,36 +104,24 @@ class Tail:
     def __init__(self, log: Log, *, filters: Filters | None = None, texts: bool = False) -> None:
         self._log, self._filters, self._texts = log, filters or Filters(), texts
         self._talks = Talks()
-        self._seen = {row.pk: row.until for row in self._latest()}
+        self._newest = utc_now()
+        self._seen: dict[UUID, datetime] = {}
+        self._seen.update(self._fresh().values_list("pk", "until"))
 
     def read(self) -> list[Told]:
         """Entries that were written since the last look, the oldest first."""
-        fresh = [row for row in self._latest() if row.pk not in self._seen]
+        fresh = list(self._fresh().order_by("until", "pk")[:_MOST_FRESH])
         self._seen |= {row.pk: row.until for row in fresh}
-        oldest = utc_now() - 2 * _BEHIND
-        self._seen = {pk: until for pk, until in self._seen.items() if until > oldest}
+        # A process whose clock is ahead must not hide what the others write.
+        self._newest = max([self._newest, *(min(row.until, utc_now()) for row in fresh)])
+        self._seen = {pk: until for pk, until in self._seen.items() if until > self._newest - _BEHIND}
         found = _narrowed(list(self._talks.pair(_entries(fresh))), self._filters, self._log)
         return [_told(placed, self._log, self._texts) for placed in found]
 
-    def _latest(self) -> list[WireLog]:
-        since = utc_now() - _BEHIND
-        return [
-            row
-            for subject in self._log.subjects
-            for row in WireLog.objects.filter(kind=subject.kind, key=subject.key, until__gt=since).order_by("-until")
-        ]
-
-
-def status_of(text: str) -> int:
-    """A command_status by its number (88, 0x58) or its name; raises ValueError."""
-    name = text.strip().upper()
-    for known in (name, f"ESME_{name}"):
-        if known in CommandStatus.__members__:
-            return int(CommandStatus[known])
-    number = int(text, 0)
-    if not 0 <= number <= 0xFFFFFFFF:
-        raise ValueError("a command_status has 32 bits")
-    return number
+    def _fresh(self) -> "QuerySet[WireLog]":
+        """Rows that end after the newest one that was seen, or a little before it, and were not seen themselves."""
+        whose = reduce(or_, (Q(kind=subject.kind, key=subject.key) for subject in self._log.subjects))
+        return WireLog.objects.filter(whose, until__gt=self._newest - _BEHIND).exclude(pk__in=list(self._seen))
 
 
 def _all(log: Log) -> list[Placed]:
@@ -189,9 +182,8 @@ def _tests(filters: Filters, log: Log) -> Iterator[Callable[[Placed], bool]]:
         yield lambda placed: placed.command.endswith(("_resp", "_nack")) and placed.status == filters.status
     if filters.errors:
         yield lambda placed: bool(placed.status or placed.entry.note)
-    number = filters.number.strip().lstrip("+")
-    if number:
-        yield lambda placed: _has_number(_facts(placed, log), number)
+    if filters.number:
+        yield lambda placed: _has_number(_facts(placed, log), filters.number)
     if filters.message_id:
         yield lambda placed: _has_id(_facts(placed, log), filters.message_id)
 

@@ -71,6 +71,26 @@ def test_a_connector_is_made_with_its_cost_and_its_password_is_never_shown(super
 
 
 @pytest.mark.parametrize(
+    ("field", "value", "words"),
+    [
+        ("enquire_link_interval", "0", "1 to 3600"),
+        ("dest_npi", "999", "-1 to 18"),
+        ("host", "smsc example", "without blanks"),
+        ("tls_ca", "no pem", "in PEM"),
+        ("more_hosts", '["a","b","c","d","e","f","g","h"]', "8 hosts: 0 to 7"),
+    ],
+)
+def test_what_no_line_can_have_is_refused_at_its_field(superadmin: Client, field: str, value: str, words: str) -> None:
+    line = cast.make_connector()
+    refused = submit(superadmin, "connectors_connector", "change", line.pk, **{field: value})
+    assert refused.status_code == 200
+    [said] = refused.context["adminform"].form.errors[field]
+    assert words in said
+    kept = Connector.objects.get()
+    assert (kept.host, kept.enquire_link_interval, kept.tls_ca, kept.more_hosts) == ("127.0.0.1", 30, "", [])
+
+
+@pytest.mark.parametrize(
     ("action", "active", "desired"),
     [
         ("stop", True, "stopped"),

@@ -6,6 +6,7 @@ import time
 import pytest
 
 from accounts.models import AuditEntry
+from api.views import connector_insight
 from connectors.models import Connector
 from messaging import wirelog
 from messaging.models import IdRuleProposal, WireLog
@@ -52,6 +53,8 @@ def test_a_log_is_narrowed_and_a_wrong_filter_or_line_is_refused():
     assert ask("GET", f"{path}?number=4420", "read").json["entries"] == []
     assert ask("GET", f"{path}?limit=0", "read").status == 400
     assert ask("GET", f"{path}?sort=-id", "read").status == 400
+    refused = ask("GET", f"{path}?command=banana", "read")
+    assert refused.status == 400 and refused.json["fields"]["command"].startswith("bind_receiver, ")
     assert ask("GET", "/api/v1/connectors/nowhere/log", "read").status == 404
 
 
@@ -70,6 +73,15 @@ def test_the_doctor_tells_what_is_proposed_and_a_person_accepts_it():
     assert Connector.objects.get(pk=line.pk).id_rule == "hex_to_dec"
     assert IdRuleProposal.objects.get().state == "ACCEPTED"
     assert AuditEntry.objects.filter(user__isnull=False, details__icontains="hex_to_dec").exists()
+
+
+def test_examinations_that_take_long_leave_threads_for_others():
+    line = cast.make_connector()
+    with connector_insight._examinations, connector_insight._examinations:
+        looked = ask("GET", f"/api/v1/connectors/{line.name}/dlr-doctor", "read")
+        decided = decide(line.name, {"decision": "accept"}, "operate")
+    assert (looked.status, looked.headers["retry-after"], decided.status) == (503, "5", 503)
+    assert ask("GET", f"/api/v1/connectors/{line.name}/dlr-doctor", "read").status == 200
 
 
 def test_a_decision_that_is_none_or_has_nothing_to_decide_changes_nothing():

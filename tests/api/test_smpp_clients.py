@@ -141,6 +141,8 @@ def test_what_is_not_ones_own_is_404_in_the_same_words(django, name, rest):
         ("log", "until=2027-01-31T09:00:00", "until", "invalid_value"),
         ("log", "texts=1", "texts", "unknown_field"),
         ("log", "number=%00", "number", "invalid_value"),
+        ("log", "number=abc", "number", "invalid_value"),
+        ("log", "command=banana", "command", "invalid_value"),
         ("binds", "limit=501", "limit", "invalid_value"),
         ("binds", "command=x", "command", "unknown_field"),
         ("binds", "cursor=x", "cursor", "invalid_value"),

@@ -5,11 +5,18 @@ from decimal import Decimal
 import pytest
 from django.core.exceptions import ValidationError
 
+from connectors.limits import MOST_HOSTS
 from connectors.models import Connector, ConnectorProfile
-from connectors.services import create_connector, update_connector
+from connectors.services import create_connector, stop, update_connector
 from tests.support.cast import make_connector
+from tests.support.certificates import self_signed
 
 pytestmark = pytest.mark.django_db
+PEM_OF_NOTHING = "-----BEGIN CERTIFICATE-----\nbm90aGluZw==\n-----END CERTIFICATE-----\n"
+TIMERS = (
+    "connect_timeout", "bind_timeout", "enquire_link_interval", "enquire_link_timeout", "response_timeout",
+    "inactivity_timeout", "pdu_read_timeout", "reconnect_max",
+)  # fmt: skip
 
 
 def test_a_connector_is_created_with_its_cost():
@@ -50,6 +57,14 @@ def test_a_bad_change_changes_nothing():
         ("uncertain_policy", {"otp": "banana"}),
         ("uncertain_policy", {"night": "hold"}),
         ("interface_version", 9999),
+        *((timer, value) for timer in TIMERS for value in (0, 3_601)),
+        *((column, value) for column in ("source_ton", "dest_ton") for value in (-2, 7, 999)),
+        *((column, value) for column in ("source_npi", "dest_npi") for value in (-2, 19, 999)),
+        *((column, 7 * 86_400 + 1) for column in ("failover_after", "receipt_timeout")),
+        *(("host", wrong) for wrong in ("smsc example", " smsc.example", "smsc.example:2775", "[::1]")),
+        ("tls_server_name", "smsc example"),
+        *((column, wrong) for column in ("tls_ca", "tls_certificate") for wrong in ("no pem", PEM_OF_NOTHING)),
+        ("more_hosts", [f"10.0.0.{number}" for number in range(MOST_HOSTS)]),
     ],
 )
 def test_a_value_that_the_table_or_the_wire_would_not_take_is_refused_by_its_column(column, value):
@@ -59,6 +74,39 @@ def test_a_value_that_the_table_or_the_wire_would_not_take_is_refused_by_its_col
         update_connector(connector=line, **{column: value})
     assert set(refused.value.message_dict) == {column}
     assert Connector.objects.filter(pk=line.pk).values().get() == before
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "words"),
+    [
+        ("response_timeout", 0, "1 to 3600"),
+        ("dest_ton", 999, "-1 to 6"),
+        ("failover_after", 10**9, "0 to 604800"),
+        ("more_hosts", ["a"] * 100, "100 hosts: 0 to 7"),
+    ],
+)
+def test_a_refusal_names_the_range(column, value, words):
+    with pytest.raises(ValidationError) as refused:
+        update_connector(connector=make_connector(), **{column: value})
+    assert refused.value.message_dict == {column: [words]}
+
+
+def test_the_ends_of_each_range_are_taken_and_a_certificate_with_its_chain(tmp_path):
+    pem = self_signed(tmp_path)[0].read_text()
+    many = dict.fromkeys(TIMERS, 3_600) | {"dest_ton": 6, "source_npi": 18, "tls_ca": pem + pem, "tls_certificate": pem}
+    more = [f"10.0.0.{number}" for number in range(MOST_HOSTS - 1)]
+    line = update_connector(
+        connector=make_connector(), host="::1", more_hosts=more, failover_after=604_800, connect_timeout=1
+    )
+    assert update_connector(connector=line, **many).dest_ton == 6
+
+
+def test_a_line_of_an_older_rule_can_still_be_stopped():
+    line = make_connector()
+    Connector.objects.update(response_timeout=0, tls_ca="no pem")
+    assert stop(connector=line).desired == "stopped"
+    with pytest.raises(ValidationError, match="1 to 3600"):
+        update_connector(connector=line, response_timeout=0)
 
 
 def test_values_of_the_right_shape_are_taken():

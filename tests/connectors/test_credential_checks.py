@@ -30,7 +30,7 @@ def ask(line):
 
 
 def refuse(line, status=WRONG, counts=True):
-    return credential_checks.refused(line.pk, mark_of(line), status, counts=counts)
+    return credential_checks.refused(line.pk, mark_of(line), status, counts=counts, host="carrier.example:2775")
 
 
 def let_time_pass(line):
@@ -59,6 +59,11 @@ def test_after_three_refusals_the_next_try_is_in_a_quarter_of_an_hour(line):
         let_time_pass(line) if times < TRIES else None
     turn = ask(line)
     assert PAUSE - 5 < turn.wait <= PAUSE and (turn.refusals, turn.status) == (TRIES, WRONG)
+
+
+def test_the_host_that_refused_is_remembered(line):
+    credential_checks.refused(line.pk, mark_of(line), WRONG, counts=True, host="b:2776")
+    assert CredentialCheck.objects.get().refused_by == "b:2776"
 
 
 def test_refusals_count_only_in_a_row(line):

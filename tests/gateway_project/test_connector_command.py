@@ -69,13 +69,21 @@ def test_diagnose_binds_by_smpplib_only_when_asked():
         line = cast.make_connector(port=smsc.port)
         up(line)
         found = json.loads(told("diagnose", line.name, "--probe", "--json")[0])
-        assert found["second_opinion"]["bind"]["ok"] and smsc.counters["binds"] == 1
+        assert found["second_opinion"]["hosts"][0]["bind"]["ok"] and smsc.counters["binds"] == 1
 
 
 @pytest.mark.parametrize("words", [("show", "nowhere"), ("diagnose", "nowhere"), ("start", "nowhere")])
 def test_a_name_that_does_not_exist_is_one_line(words):
     with pytest.raises(CommandError, match=r"^There is no connector nowhere$"):
         told(*words)
+
+
+@pytest.mark.parametrize("seconds", ["nan", "inf", "-1", "86401"])
+def test_a_wait_that_is_none_is_one_line_and_nothing_is_done(seconds):
+    line = cast.make_connector()
+    with pytest.raises(CommandError, match=f"^--wait {seconds}: 0 to 86400 seconds$"):
+        told("stop", line.name, f"--wait={seconds}")
+    assert Connector.objects.get().desired == "started" and not AuditEntry.objects.exists()
 
 
 def test_the_doctor_shows_alerts_that_are_open():

@@ -134,7 +134,11 @@ async def test_a_full_line_says_busy_at_once():
     gate = Gate()
     batcher = IntakeBatcher(gate)
     batcher.start()
-    tasks = [asyncio.create_task(batcher.submit(FakeRequest(i))) for i in range(1 + BATCH + LINE)]
+    tasks = []
+    for number in (1, 2):  # two batches are in flight, and no further one departs
+        tasks.append(asyncio.create_task(batcher.submit(FakeRequest(number))))
+        await settle(lambda: len(gate.batches) == number)  # noqa: B023 - awaited at once
+    tasks += [asyncio.create_task(batcher.submit(FakeRequest(i))) for i in range(LINE)]
     await settle(lambda: batcher.waiting == LINE)
     with pytest.raises(Unavailable, match="busy"):
         await batcher.submit(FakeRequest(1))

@@ -24,7 +24,7 @@ from common.ids import derive, new_id
 from common.postgresql.base import Prepared
 from common.queues import Lane
 from messaging import cancel, claims, client_texts, due, leases, mailbox, outbox, selectors, sweep, trace, webhooks
-from messaging.models import Message, Part, Status
+from messaging.models import Delivery, Message, Part, Status
 from messaging.selectors import Filters
 from smpp.addresses import Address
 from smpp.constants import MessageState
@@ -53,6 +53,7 @@ BY_STATE = {
     "receipt_parked": "the same rows: both indexes of parked receipts are as small",
     "delivery_due": "webhooks by the date of the next try",
     "delivery_lease": "webhooks by the end of their lease",
+    "delivery_unfetched": "what no client bind fetched within seven days",
     "delivery_mailbox": "what waits for a client bind, whenever its message was accepted, up to 60 days ago",
 }
 
@@ -355,9 +356,26 @@ def test_mailboxes(who):
     with watching() as seen:
         held = mailbox.claim(token=9, room={esme.pk: 4, quiet.pk: 4})
         mailbox.record([mailbox.Handed(item, "DELIVERED") for item in held])
-        mailbox.expire()
     assert len(held) == 4
-    check(seen, least=4)
+    check(seen, least=3)
+
+
+def test_what_nobody_fetched_is_found_by_its_age_past_what_waits_since_yesterday(who):
+    esme, now = make_smpp_client(who.account), datetime.now(UTC)
+    Delivery.objects.bulk_create(
+        Delivery(
+            id=new_id(), account_id=who.account.pk, subject=new_id(), kind="mo", smpp_client_id=esme.pk, body="{}",
+            created_at=now - timedelta(days=8 if number < 3 else 1),
+        )
+        for number in range(2_000)
+    )  # fmt: skip
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE messaging_delivery")
+    with watching() as seen:
+        assert mailbox.expire() == 3
+    check(seen, least=2)
+    found_by = {touch.index for touch in seen if touch.sql.startswith("SELECT") and not touch.empty}
+    assert found_by and found_by <= _pieces("delivery_unfetched")
 
 
 def test_sweeps(who):

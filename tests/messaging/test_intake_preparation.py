@@ -48,6 +48,10 @@ def who():
         ({"udh": b"\x00"}, Code.INVALID_VALUE, "udh"),
         ({"udh": b"\x05\x00\x03\x01\x02\x01\x00"}, Code.INVALID_VALUE, "udh"),
         ({"udh": b"\x02\x00\x03"}, Code.INVALID_VALUE, "udh"),
+        ({"udh": b"\x05\x00\x03\x01\x02\x05"}, Code.INVALID_VALUE, "udh"),  # part 5 of 2
+        ({"udh": b"\x05\x00\x03\x01\x02\x00"}, Code.INVALID_VALUE, "udh"),
+        ({"udh": b"\x06\x08\x04\x00\x01\x00\x00"}, Code.INVALID_VALUE, "udh"),
+        ({"udh": b"\x04\x00\x02\x02\x01"}, Code.INVALID_VALUE, "udh"),  # no room for a reference
         ({"max_parts": 0}, Code.INVALID_VALUE, "max_parts"),
         ({"traffic_class": "fast"}, Code.INVALID_VALUE, "traffic_class"),
         ({"traffic_class": "otp"}, Code.FORBIDDEN, "traffic_class"),

@@ -1,22 +1,25 @@
 """Queues are told of every part at least once, whatever the broker does; the rows go when it has confirmed."""
 
 import threading
+import time
 from datetime import timedelta
 
 import pytest
 from django.conf import settings
-from django.db import connection
+from django.db import OperationalError, connection
 from kombu import Connection
 
 from common import bus, queues
 from common.bus import Publisher
 from common.clock import utc_now
+from common.ids import new_id
 from messaging import outbox
 from messaging.intake import Intake
 from messaging.models import OutboxBatch, Part
 from messaging.outbox import Outbox, relay
 from tests.support import cast
 from tests.support.intake import PostBox, accepted, command, make_intake, request
+from tests.support.outboxes import end_outboxes
 from tests.support.waiting import wait_until
 
 pytestmark = [pytest.mark.django_db, pytest.mark.both]
@@ -78,6 +81,57 @@ def test_a_confirmed_row_is_deleted_after_a_second_without_traffic():
     Intake(own, make_intake()._pace).submit_many([request(who)])
     assert wait_until(lambda: not OutboxBatch.objects.exists(), timeout=5)
     wait_until(lambda: own._sweeper is None)
+
+
+def threads():
+    return [thread for thread in threading.enumerate() if thread.name == "outbox"]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_at_the_end_of_a_process_what_is_confirmed_is_deleted_at_once():
+    who, box = cast.customer("100"), PostBox(at_once=True)
+    own = Outbox(lambda: box)
+    Intake(own, make_intake()._pace).submit_many([request(who)])
+    began = time.monotonic()
+    own.close()
+    assert not OutboxBatch.objects.exists() and not threads()
+    assert time.monotonic() - began < outbox.IDLE
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_store_that_is_away_at_the_end_leaves_the_rows_to_the_relay(monkeypatch):
+    who, box = cast.customer("100"), PostBox(at_once=True)
+    own = Outbox(lambda: box)
+    Intake(own, make_intake()._pace).submit_many([request(who)])
+    monkeypatch.setattr(outbox, "delete", lambda *_: (_ for _ in ()).throw(OperationalError("away")))
+    own.close()
+    assert OutboxBatch.objects.count() == 1 and not threads()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_what_is_confirmed_after_the_end_starts_nothing_and_the_next_batch_begins_anew():
+    who, box = cast.customer("100"), PostBox()
+    own = Outbox(lambda: box)
+    intake = Intake(own, make_intake()._pace)
+    intake.submit_many([request(who)])
+    own.close(forget=True)
+    box.confirm()
+    assert not threads() and own.take_confirmed() == []
+    intake.submit_many([request(who)])
+    box.confirm()
+    own.close()
+    assert OutboxBatch.objects.count() == 1  # of the first batch: it was forgotten
+
+
+def test_the_outboxes_of_a_test_end_with_it():
+    who, box = cast.customer("100"), PostBox(at_once=True)
+    own, shared = Outbox(lambda: box), outbox.shared_outbox
+    Intake(own, make_intake()._pace).submit_many([request(who)])
+    shared.publish([])
+    shared._note(new_id())
+    assert len(threads()) == 2
+    end_outboxes()
+    assert not threads() and not own.take_confirmed() and not shared.take_confirmed()
 
 
 def test_a_broker_that_is_away_delays_and_does_not_refuse():

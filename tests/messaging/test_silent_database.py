@@ -7,7 +7,7 @@ from decimal import Decimal
 
 import pytest
 from asgiref.sync import sync_to_async
-from django.db import connection, transaction
+from django.db import connection, connections, transaction
 
 from billing.models import Wallet
 from common.errors import Unavailable
@@ -69,6 +69,7 @@ async def test_what_was_refused_during_the_silence_is_not_committed_after_it():
     assert await batcher.drain(5)
     assert [message async for message in Message.objects.values_list("pk", flat=True)] == [outcome.message_id]
     assert await sync_to_async(lambda: who.balance)() == Decimal(99)
+    await sync_to_async(connections.close_all)()  # of its thread, which lives on
 
 
 def test_who_gives_up_before_the_commit_has_sent_nothing():

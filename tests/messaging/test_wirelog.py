@@ -4,6 +4,8 @@ import json
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -200,7 +202,7 @@ def test_a_log_is_narrowed_and_requests_come_with_their_answers():
     assert short(told(command="submit_sm_resp")) == [one[1], two[1]]
     assert short(told(command="submit_sm", errors=True)) == two
     assert short(told(status=int(S.ESME_RINVDSTADR))) == two
-    assert short(told(number="5112345")) == short(told(number="+4915112345678")) == two + receipts
+    assert short(told(number="5112345")) == short(told(number=wirelog.number_of(" +4915112345678"))) == two + receipts
     assert short(told(message_id="7f00a1")) == one + receipts
     assert short(told(number="971501234567", message_id="7f00a1")) == one
     moment = datetime.fromtimestamp(NOW + 2, UTC)
@@ -246,6 +248,32 @@ def test_a_tail_tells_what_is_new_once_and_pairs_over_looks():
     assert Tail(LOG, filters=Filters(errors=True)).read() == []
 
 
+def test_a_tail_reads_what_is_new_and_nothing_twice():
+    at = utc_now().timestamp() - NOW
+    for number in range(5):
+        keep(entry(submit(number), at=at - number))
+    tail = Tail(LOG)
+    with CaptureQueriesContext(connection) as seen:
+        assert tail.read() == []
+        keep(entry(submit(7), at=at - 3))  # another process, a little behind
+        keep(entry(submit(8), at=at + 3_600))  # and one whose clock is ahead
+        assert short(tail.read()) == [("submit_sm", 7), ("submit_sm", 8)]
+        keep(entry(submit(9), at=at + 0.5))
+        assert short(tail.read()) == [("submit_sm", 9)] and tail.read() == []
+    looks = [query["sql"] for query in seen if query["sql"].startswith("SELECT")]
+    assert len(looks) == 4 and all("NOT IN" in sql or "NOT (" in sql for sql in looks)
+
+
+def test_a_tail_fetches_no_entries_that_were_there_before():
+    at = utc_now().timestamp() - NOW
+    keep(entry(submit(1), at=at))
+    with CaptureQueriesContext(connection) as seen:
+        tail = Tail(LOG)
+    assert not any('"entries"' in query["sql"] for query in seen)
+    WireLog.objects.update(entries=b"no longer readable")
+    assert tail.read() == []
+
+
 def test_a_subject_keeps_the_rows_of_its_newest_pdus_and_others_lose_nothing():
     for number in range(12):
         keep(*(entry(submit(1), at=number) for _ in range(100)))
@@ -274,6 +302,25 @@ def test_nothing_is_kept_longer_than_a_week():
 )
 def test_a_status_is_named_in_every_way(text, number):
     assert wirelog.status_of(text) == number
+
+
+@pytest.mark.parametrize(
+    ("text", "name"), [("", ""), (" Submit_SM ", "submit_sm"), ("query_sm_resp", "query_sm_resp"), ("0x00010204",) * 2]
+)
+def test_a_command_is_named_as_the_log_has_it(text, name):
+    assert wirelog.command_of(text) == name
+
+
+@pytest.mark.parametrize("text", ["banana", "submit", "0x4", "_resp"])
+def test_what_is_no_command_is_a_value_error_that_names_them(text):
+    with pytest.raises(ValueError, match=r"submit_sm, deliver_sm, .*generic_nack$"):
+        wirelog.command_of(text)
+
+
+@pytest.mark.parametrize("text", ["abc", "٣", "+", "1" * 21, "++1", "1 2"])
+def test_what_is_no_part_of_a_number_is_a_value_error(text):
+    with pytest.raises(ValueError, match="1 to 20 digits"):
+        wirelog.number_of(text)
 
 
 @pytest.mark.parametrize("text", ["", "x", "-1", "0x1FFFFFFFF", "1.5"])

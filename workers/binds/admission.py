@@ -65,7 +65,9 @@ class Admission:
             await self.unused()
             return False
         counts = status in FAULTS
-        refusals = await self._tell(credential_checks.refused, self._view.id, self._mark, status, counts=counts)
+        refusals = await self._tell(
+            credential_checks.refused, self._view.id, self._mark, status, counts=counts, host=host
+        )
         if refusals is not None and refusals >= TRIES:
             await self._alert(status, refusals, host)
         return counts or bool(refusals)

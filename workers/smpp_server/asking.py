@@ -61,20 +61,41 @@ def _status(pdu: Pdu, problem: Rejected) -> int:
     return int(S.ESME_RINVMSGID if problem.code is Code.NOT_FOUND else _FAILED[type(pdu)])
 
 
-def _own(client: SmppClientView, text: str) -> Message:
-    """The client's message of this id; raises Refused. Another's id is as unknown as one that nobody was given."""
-    span = parse_id(text, client.id_style)
+def _own(client: SmppClientView, pdu: QuerySm | CancelSm | ReplaceSm) -> Message:
+    """The client's message that is named; raises Refused. Another's id is as unknown as one that nobody was given.
+
+    Addresses that are given must be the message's (SMPP 3.4 §4.8 to §4.10): an id that was mixed up must not call
+    back or change another text. Many clients leave them out.
+    """
+    span = parse_id(pdu.message_id, client.id_style)
     found = None
     if span is not None:
         own = Message.objects.filter(account_id=client.account.id, smpp_client_id=client.id)
         found = own.filter(id__gte=span[0], id__lte=span[1]).first()
     if found is None:
         raise Refused(S.ESME_RINVMSGID, "there is no such message")
+    if pdu.source_addr and not _is_sender(pdu.source_addr, found.sender, found.esme):
+        raise Refused(_FAILED[type(pdu)], "the message of this id has another source_addr")
+    to = getattr(pdu, "destination_addr", "")
+    if to and _recipient(to) != found.recipient:
+        raise Refused(_FAILED[type(pdu)], "the message of this id went to another destination_addr")
     return found
 
 
+def _is_sender(given: str, sender: str, notes: dict[str, Any] | None) -> bool:
+    """Whether it is the sender as the customer wrote it, or as it was chosen for him."""
+    return given.removeprefix("+") in (sender, (unpacked(notes).source or ("",))[0].removeprefix("+"))
+
+
+def _recipient(given: str) -> str:
+    try:
+        return normalise(given)
+    except InvalidNumber as error:
+        raise Refused(S.ESME_RINVDSTADR, str(error)) from error
+
+
 def _query(client: SmppClientView, pdu: QuerySm) -> Pdu:
-    message = _own(client, pdu.message_id)
+    message = _own(client, pdu)
     final = message.status in FINAL and message.done_at is not None
     code = message.error_code.strip()
     return QuerySmResp(
@@ -88,7 +109,7 @@ def _query(client: SmppClientView, pdu: QuerySm) -> Pdu:
 
 def _cancel(client: SmppClientView, pdu: CancelSm) -> Pdu:
     if pdu.message_id:
-        cancel(account_id=client.account.id, message_id=_own(client, pdu.message_id).id)
+        cancel(account_id=client.account.id, message_id=_own(client, pdu).id)
         return pdu.reply()
     gone = 0
     for message_id in _between(client, pdu):
@@ -104,23 +125,19 @@ def _cancel(client: SmppClientView, pdu: CancelSm) -> Pdu:
 
 
 def _between(client: SmppClientView, pdu: CancelSm) -> list[UUID]:
-    try:
-        recipient = normalise(pdu.destination_addr)
-    except InvalidNumber as error:
-        raise Refused(S.ESME_RINVDSTADR, str(error)) from error
     waiting = Message.objects.filter(
-        recipient=recipient,
+        recipient=_recipient(pdu.destination_addr),
         id__gte=floor_at(utc_now() - _CANCELLED_SINCE),
         account_id=client.account.id,
         smpp_client_id=client.id,
         status__in=_WAITING,
     )
     found = waiting.order_by("id").values_list("id", "sender", "esme")[:_MOST_CANCELLED]
-    return [key for key, sender, notes in found if pdu.source_addr in (sender, (unpacked(notes).source or ("",))[0])]
+    return [key for key, sender, notes in found if _is_sender(pdu.source_addr, sender, notes)]
 
 
 def _replace(client: SmppClientView, pdu: ReplaceSm) -> Pdu:
-    message = _own(client, pdu.message_id)
+    message = _own(client, pdu)
     now = utc_now()
     if pdu.sm_default_msg_id:
         raise Refused(S.ESME_RINVDFTMSGID, "there are no predefined messages")

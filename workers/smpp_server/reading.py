@@ -82,12 +82,14 @@ def _seven_bit(octets: bytes, header: int, alphabet: str) -> tuple[str, Encoding
 def _sar(tlvs: Tlvs) -> tuple[int, int, int] | None:
     """Reference, total and number of a part marked by SAR parameters; raises Refused."""
     total = tlvs.integer(Tag.SAR_TOTAL_SEGMENTS) if tlvs else None
-    if total is None or total <= 1:
+    if total is None:  # without it the others mean nothing (SMPP 3.4 §5.3.2.22)
         return None
     reference, number = tlvs.integer(Tag.SAR_MSG_REF_NUM), tlvs.integer(Tag.SAR_SEGMENT_SEQNUM)
-    if reference is None or number is None:
+    if total == 1 and number in (None, 1):  # the whole text
+        return None
+    if total and (reference is None or number is None):
         raise Refused(CommandStatus.ESME_RMISSINGOPTPARAM, "sar_* parameters come three together")
-    if not 1 <= number <= total <= gsm.MAX_PARTS:
+    if reference is None or number is None or not 1 <= number <= total <= gsm.MAX_PARTS:
         raise Refused(CommandStatus.ESME_RINVOPTPARAMVAL, f"sar part {number} of {total}")
     return reference, total, number
 

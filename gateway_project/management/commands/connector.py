@@ -16,6 +16,7 @@ from workers.second_opinion import ask as ask_smpplib
 
 ACTOR = Actor("manage.py connector")
 LOOK_EVERY = 0.3  # seconds
+LONGEST_WAIT = 86_400  # seconds
 Facts = dict[str, Any]
 
 
@@ -65,6 +66,8 @@ class Command(BaseCommand):
 
     def _do(self, options: Facts) -> None:
         name, deed = options["name"], options["deed"]
+        if not 0 <= options["wait"] <= LONGEST_WAIT:  # nan is neither
+            raise CommandError(f"--wait {options['wait']:g}: 0 to {LONGEST_WAIT} seconds")
         line_control.operate(name, deed, actor=ACTOR)
         reached = _wait(name, deed, options["wait"]) if options["wait"] > 0 else True
         facts = overview(name)

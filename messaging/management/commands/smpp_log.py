@@ -2,9 +2,9 @@
 
 import json
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils.dateparse import parse_datetime
@@ -16,8 +16,8 @@ from connectors.models import Connector
 from messaging import wirelog
 from messaging.wirelog import lines
 
+Value = TypeVar("Value")
 LOOK_EVERY = 1.0  # seconds between looks while following
-_FILTERS = ("command", "number", "message_id")
 
 
 class Command(BaseCommand):
@@ -31,7 +31,7 @@ class Command(BaseCommand):
         parser.add_argument("--errors", action="store_true", help="what was refused with its requests, and events")
         parser.add_argument("--command", metavar="submit_sm", help="with its answers; submit_sm_resp: answers alone")
         parser.add_argument("--status", help="command_status of answers: 88, 0x58 or ESME_RTHROTTLED")
-        parser.add_argument("--number", help="digits in any address")
+        parser.add_argument("--number", help="1 to 20 digits in any address")
         parser.add_argument("--message-id", help="in an answer, a question or a receipt")
         parser.add_argument("--since", help="ISO 8601 with offset")
         parser.add_argument("--until", help="ISO 8601 with offset")
@@ -46,10 +46,10 @@ class Command(BaseCommand):
         client, log = _chosen(options)
         if not 1 <= options["limit"] <= wirelog.LARGEST_PAGE:
             raise CommandError(f"--limit {options['limit']}: 1 to {wirelog.LARGEST_PAGE}")
+        filters = _filters(options)
         if options["binds"]:
             self._binds(client, log, options)
             return
-        filters = _filters(options)
         if options["texts"]:  # reading what people wrote is a deed (reliability S22)
             name = options["system_id"] or options["connector"] or "strangers"
             record(action="smpp_log.texts", entity="smpp log", entity_id=name, actor=Actor("manage.py smpp_log"))
@@ -105,21 +105,22 @@ def _chosen(options: dict[str, Any]) -> tuple[SmppClient | None, wirelog.Log]:
 
 
 def _filters(options: dict[str, Any]) -> wirelog.Filters:
-    plain = {name: options[name] or "" for name in _FILTERS}
     return wirelog.Filters(
-        **plain,
+        command=_asked("--command", options["command"] or "", wirelog.command_of),
+        number=_asked("--number", options["number"] or "", wirelog.number_of),
+        message_id=options["message_id"] or "",
         errors=options["errors"],
-        status=_status(options["status"]),
+        status=None if options["status"] is None else _asked("--status", options["status"], wirelog.status_of),
         since=_moment("--since", options["since"]),
         until=_moment("--until", options["until"]),
     )
 
 
-def _status(text: str | None) -> int | None:
+def _asked(option: str, text: str, read: Callable[[str], Value]) -> Value:
     try:
-        return None if text is None else wirelog.status_of(text)
+        return read(text)
     except ValueError as error:
-        raise CommandError(f"--status {text}: not a command_status") from error
+        raise CommandError(f"{option} {text}: {error}") from error
 
 
 def _moment(option: str, text: str | None) -> datetime | None:

@@ -94,6 +94,43 @@ def test_what_is_on_its_way_is_not_cancelled():
         assert found.cast.balance == 9
 
 
+ELSEWHERE, SOMEBODY = {"destination_addr": "971509999999"}, {"source_addr": "OTHER", "source_addr_ton": 5}
+
+
+@pytest.mark.parametrize(
+    ("command", "wrong", "status"),
+    [
+        (CancelSm, ELSEWHERE, S.ESME_RCANCELFAIL),
+        (CancelSm, SOMEBODY | {"destination_addr": NUMBER}, S.ESME_RCANCELFAIL),
+        (CancelSm, {"destination_addr": "12"}, S.ESME_RINVDSTADR),
+        (QuerySm, SOMEBODY, S.ESME_RQUERYFAIL),
+        (ReplaceSm, SOMEBODY | {"short_message": b"Bye"}, S.ESME_RREPLACEFAIL),
+    ],
+)
+def test_a_right_id_with_the_address_of_another_message_changes_nothing(command, wrong, status):
+    with scene(credits=10) as found:
+        _, answer = conversation(
+            found,
+            lambda _: submit_sm(schedule_delivery_time=IN_AN_HOUR),
+            lambda answers: command(message_id=answers[0].message_id, **wrong),
+        )
+        message = found.message
+        assert answer.status == status
+        assert (message.status, message.content, found.cast.balance) == ("SCHEDULED", "Hello", 9)
+
+
+@pytest.mark.parametrize("sender", [{"source_addr": "971500000001"}, {"source_addr": "+971500000001"}, {}])
+def test_the_address_of_the_message_in_any_spelling_is_right(sender):
+    with scene() as found:
+        *_, asked, called = conversation(
+            found,
+            lambda _: submit_sm(source_addr="+971500000001", source_addr_ton=1, schedule_delivery_time=IN_AN_HOUR),
+            lambda answers: QuerySm(message_id=answers[0].message_id, **sender),
+            lambda answers: CancelSm(message_id=answers[0].message_id, destination_addr=f"+{NUMBER}", **sender),
+        )
+        assert (asked.status, called.status, found.message.status) == (0, 0, "CANCELLED")
+
+
 def test_a_cancel_without_id_calls_back_what_waits_between_two_addresses():
     with scene(credits=10) as found:
         *_, answer, none = conversation(

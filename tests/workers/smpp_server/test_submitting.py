@@ -114,6 +114,11 @@ def test_parts_stay_the_parts_that_the_customer_made():
         }
 
 
+def test_the_only_part_of_a_text_is_the_text():
+    answer, message, _ = one(submit_sm(b"whole", tlvs=Tlvs([(Tag.SAR_TOTAL_SEGMENTS, b"\1")])))
+    assert (answer.status, message.parts, message.udh, message.content) == (0, 1, "", "whole")
+
+
 def test_a_long_payload_is_one_message_of_several_parts():
     tlvs = Tlvs()
     tlvs.add(Tag.MESSAGE_PAYLOAD, b"x" * 400)

@@ -10,6 +10,7 @@ from accounts.services import set_password
 from messaging.models import Message, WireLog
 from messaging.wirelog import Filters, client_log, strangers_log, wire_log
 from smpp.constants import CommandStatus as S
+from smpp.constants import Tag
 from smpp.pdu import (
     BindReceiver,
     BindTransceiver,
@@ -20,6 +21,7 @@ from smpp.pdu import (
     SubmitMulti,
     SubmitSm,
 )
+from smpp.tlvs import Tlvs
 from tests.support.cast import SMPP_PASSWORD, customer, make_account, make_profile, make_smpp_client
 from tests.support.waiting import wait_until
 from tests.workers.smpp_server.cast import NUMBER, Running, Scene, bound, link, scene, until
@@ -89,6 +91,14 @@ def text(to: str = NUMBER, octets: bytes = b"x", **fields) -> SubmitSm:
     return SubmitSm(destination_addr=to, short_message=octets, **fields)
 
 
+def sar(number: int, total: int) -> Tlvs:
+    values = ((Tag.SAR_MSG_REF_NUM, 7), (Tag.SAR_TOTAL_SEGMENTS, total), (Tag.SAR_SEGMENT_SEQNUM, number))
+    tlvs = Tlvs()
+    for tag, value in values:
+        tlvs.add(tag, value)
+    return tlvs
+
+
 TWO = [SmeAddress(1, 1, "12"), SmeAddress(1, 1, NUMBER)]
 REFUSED = [
     (text("12"), S.ESME_RINVDSTADR, "Invalid destination number (to: too_short)"),
@@ -96,6 +106,11 @@ REFUSED = [
     (text(octets=b""), S.ESME_RINVMSGLEN, "to and content required"),
     (text(priority_flag=9), S.ESME_RINVPRTFLG, "priority_flag 9"),
     (text(validity_period="nonsense"), S.ESME_RINVEXPIRY, "is no time"),
+    (text(octets=b"\5\0\3\1\2\5part", esm_class=0x40), S.ESME_RINVESMCLASS, "udh: 010205 is no reference with a part"),
+    (text(octets=b"\5\0\3\1\0\0part", esm_class=0x40), S.ESME_RINVESMCLASS, "udh: 010000 is no reference"),
+    (text(octets=b"part", tlvs=sar(0, 0)), S.ESME_RINVOPTPARAMVAL, "sar part 0 of 0"),
+    (text(octets=b"part", tlvs=sar(0, 2)), S.ESME_RINVOPTPARAMVAL, "sar part 0 of 2"),
+    (text(octets=b"part", tlvs=sar(2, 1)), S.ESME_RINVOPTPARAMVAL, "sar part 2 of 1"),
     (CancelSm(message_id="nobody's"), S.ESME_RINVMSGID, "there is no such message"),
     (SubmitMulti(dest_addresses=TWO, short_message=b"x"), 0, "1 of 2 refused: Invalid destination number"),
     (text(), 0x400, "credit"),

@@ -6,8 +6,9 @@ from typing import Any
 import uvloop
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from common import bus, process_number
+from common import process_number
 from connectors.models import Connector
+from messaging import outbox
 from workers.binds.service import BindService
 
 
@@ -28,7 +29,7 @@ class Command(BaseCommand):
         try:
             uvloop.run(_serve(BindService(only=options["connector"])))
         finally:
-            bus.close()
+            outbox.close()
             process_number.stop()
 
 

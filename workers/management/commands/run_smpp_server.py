@@ -7,7 +7,8 @@ from typing import Any
 import uvloop
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from common import bus, process_number
+from common import process_number
+from messaging import outbox
 from workers.smpp_server.service import SmppService
 
 
@@ -28,7 +29,7 @@ class Command(BaseCommand):
         except OSError as error:
             raise CommandError(f"{error}; set GATEWAY_SMPP_PORT or GATEWAY_SMPPS_PORT") from error
         finally:
-            bus.close()
+            outbox.close()
             process_number.stop()
 
 

@@ -10,7 +10,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from accounts.audit import Actor, record
 from connectors.models import Connector
-from workers.second_opinion import Target, ask, probe
+from workers.second_opinion import Target, ask, probe, together
 
 ACTOR = Actor("manage.py smpp_probe")
 PASSWORD = "SMPP_PASSWORD"  # noqa: S105 - the name of a variable
@@ -18,19 +18,25 @@ PASSWORD = "SMPP_PASSWORD"  # noqa: S105 - the name of a variable
 
 class Command(BaseCommand):
     help = (
-        "Connect by smpplib, and with --bind also bind, ask enquire_link and send; exit 1 when it does not work. "
+        "Connect by smpplib to each host, and with --bind also bind, ask enquire_link and send; exit 1 unless all of "
+        "it works. "
         f"Without a connector the password is read from ${PASSWORD} or asked for."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
         """Whom to ask, and how far to go."""
-        parser.add_argument("name", nargs="?", help="A connector")
+        parser.add_argument("name", nargs="?", help="A connector, with all its hosts")
         parser.add_argument("--host")
         parser.add_argument("--port", type=int, default=2775)
         parser.add_argument("--system-id")
         parser.add_argument("--system-type", default="")
         parser.add_argument("--bind", action="store_true", help="Carriers count binds: only when asked for")
-        parser.add_argument("--send", nargs=2, metavar=("TO", "TEXT"), help="One short text; with --bind")
+        parser.add_argument(
+            "--send",
+            nargs=2,
+            metavar=("TO", "TEXT"),
+            help="One short text, over the first host that binds; with --bind",
+        )
         parser.add_argument("--force", action="store_true", help="Also while the carrier refuses our credentials")
         parser.add_argument("--json", action="store_true")
 
@@ -65,16 +71,22 @@ class Command(BaseCommand):
             host=options["host"], port=options["port"], system_id=options["system_id"] or "",
             password=_password() if options["bind"] else "", system_type=options["system_type"],
         )  # fmt: skip
-        return probe(target, bind=options["bind"], send=tuple(options["send"]) if options["send"] else None)
+        send = tuple(options["send"]) if options["send"] else None
+        return together([probe(target, bind=options["bind"], send=send)])
 
     def _lines(self, told: dict[str, Any]) -> None:
+        for host in told["hosts"]:
+            self.stdout.write(host["host"])
+            self._steps(host)
+        for warning in told["warnings"]:
+            self.stdout.write(f"warn  {warning}")
+
+    def _steps(self, told: dict[str, Any]) -> None:
         for step in ("connect", "bind", "enquire_link", "send"):
             found = told[step]
             if found is not None:
                 more = found["error"] or found["message_id"] or found["name"] or ""
                 self.stdout.write(f"{'ok' if found['ok'] else 'fail':4}  {step:12} {found['ms']} ms  {more}")
-        for warning in told["warnings"]:
-            self.stdout.write(f"warn  {warning}")
         if told["error"] and told["connect"] is None:
             self.stdout.write(f"fail  {told['error']}")
 
