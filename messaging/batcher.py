@@ -1,7 +1,8 @@
-"""The line before the intake: whatever waits becomes one batch, without a timer (architecture section 3).
+"""The line before the intake: whatever waits becomes one batch (architecture section 3).
 
-At rest a message is alone in its batch and pays the latency of one transaction; under load the batches grow by
-themselves. All methods belong to one event loop; the transactions run in threads.
+At rest a message is alone in its batch, waits for no timer and pays the latency of one transaction; under load the
+batches grow by themselves, and after one of several their callers are waited for, a few milliseconds at most. All
+methods belong to one event loop; the transactions run in threads.
 """
 
 import asyncio

@@ -32,7 +32,8 @@ from messaging.resending import resend
 from messaging.rows import Event, MessageRow, PartRow
 
 PASS = 1000
-AGAIN = 60.0  # seconds after which those without another connector are looked through once more
+MANY = 10 * PASS  # parts without another connector; looking through fewer at each tick costs little
+AGAIN = 60.0  # seconds after which more than that are looked through once more
 BUDGET = 20.0  # seconds that one tick spends on what waits for connectors that are down; the next one begins anew
 
 
@@ -59,33 +60,40 @@ def leave_down_lines() -> int:
 
 
 @dataclass(frozen=True, slots=True)
-class _Walked:
-    """How far the parts of a line were looked through, while these connectors were down and those closed."""
+class _Walk:
+    """How far the parts of a line were looked through, and what was the case when that began."""
 
     down: frozenset[int]
     closed: frozenset[int]
-    begun: float  # monotonic
-    after: UUID | None
+    after: UUID | None = None
+    stay: int = 0  # parts without another connector
+    again_at: float = 0.0  # monotonic; when the end was reached
 
 
-# Of this process. Those without another connector are hundreds of thousands on a bad night, and nothing about them
-# changes from one tick to the next; what a retry puts in line again behind us is found by the walk of the next minute.
-_walked: dict[tuple[int, str], _Walked] = {}
+# Of this process, and only where very many have no other connector: on a bad night they are hundreds of thousands, and
+# nothing about them changes from one tick to the next. A short walk begins anew at each tick, because not all that
+# comes has a higher id: over-rate and resent parts, and those of a batch that was committed late.
+_long_walks: dict[tuple[int, str], _Walk] = {}
 
 
 def _leave(connector_id: int, lane: str, down: frozenset[int], until: float) -> int:
-    closed = frozenset(key for key in connectors().by_id if not usable(key))
-    walk = _walked.pop((connector_id, lane), None)
-    if walk is None or (walk.down, walk.closed) != (down, closed) or time.monotonic() - walk.begun > AGAIN:
-        walk = _Walked(down, closed, time.monotonic(), None)
-    total, seen, held = 0, PASS, 0
+    walk = _walk_on(_long_walks.pop((connector_id, lane), None), down)
+    total, seen = 0, PASS
     while seen == PASS and time.monotonic() < until:
         seen, last, leaving, moved = _leave_pass(connector_id, lane, down, walk.after)
-        walk = replace(walk, after=last or walk.after)
-        total, held = total + moved, held + leaving - moved
-    if not held:  # somebody has those for a moment: they are behind us, and may be free at the next tick
-        _walked[connector_id, lane] = walk
+        walk = replace(walk, after=last or walk.after, stay=walk.stay + seen - leaving)
+        total += moved
+    if lane != Lane.OTP and walk.stay >= MANY:
+        ended = walk.again_at or time.monotonic() + AGAIN
+        _long_walks[connector_id, lane] = walk if seen == PASS else replace(walk, again_at=ended)
     return total
+
+
+def _walk_on(walk: _Walk | None, down: frozenset[int]) -> _Walk:
+    closed = frozenset(key for key in connectors().by_id if not usable(key))
+    if walk is None or (walk.down, walk.closed) != (down, closed) or 0 < walk.again_at <= time.monotonic():
+        return _Walk(down, closed)
+    return walk
 
 
 @retried()

@@ -17,7 +17,7 @@ from tests.crash.evidence import Evidence, gather
 from tests.crash.faults import Fault
 from tests.crash.nemesis import OVERLAP, Nemesis, Struck, plan
 from tests.crash.poison import RUNS
-from tests.crash.poison_runs import per_handing_out, runs
+from tests.crash.poison_runs import of_one_handing_out, runs
 from tests.crash.world import CREDITS, POOR_CREDITS, RATE, FleetOf, Line, World, world
 
 CALM_SECONDS = 300.0  # for everything under way to end (reliability P1)
@@ -138,14 +138,14 @@ def _own_audit(stage: World, place: Path, struck: list[Struck]) -> list[checker.
         findings = max(1, len(error.stdout.splitlines()) - 1)
         (place / "audit.txt").write_text(error.stdout + error.stderr)
     poisons = runs(place / "var" / RUNS)
-    worst = max((per_handing_out(at, struck) for at in poisons.values()), default=0)
+    worst = max((of_one_handing_out(at, struck) for at in poisons.values()), default=0)
     return [
         checker.Figure(
             "runs_of_one_poison",
             worst,
             len(poisons),
             POISON_RUNS,
-            meaning="before it ended, for each time that a fault of the workers or the broker handed it out again",
+            meaning="before it ended, or a fault of the workers or the broker handed it out again",
         ),
         checker.Figure("own_audit_findings", findings, counters["committed"], 0, meaning="of manage.py audit_ledger"),
         checker.Figure("own_ledger_diff", counters["ledger_diff"], counters["committed"], 0, meaning="of its counters"),

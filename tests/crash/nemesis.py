@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from tests.crash.faults import TARGET_SECONDS, Fault, Skipped
+from tests.crash.faults import TARGET_SECONDS, Family, Fault, Skipped
 from tests.crash.world import World
 
 WHOLE_SECONDS = 180.0  # beyond which the service does not come back by itself
@@ -96,7 +96,7 @@ class Nemesis:
         waiting, put_off = list(order), Counter[str]()
         while waiting and time.monotonic() < until:
             names = [waiting.pop(0)]
-            if waiting and waiting[0] != names[0] and self._dice.random() < self._overlap:
+            if waiting and self._may_meet(names[0], waiting[0]) and self._dice.random() < self._overlap:
                 names.append(waiting.pop(0))
             began, known = time.monotonic(), len(self.struck)
             self._strike(names)
@@ -106,6 +106,11 @@ class Nemesis:
                     waiting.append(fault.kind)
             self._rest(max(REST_LEAST, REST_SHARE * (time.monotonic() - began)))
             self._after_each(self.struck)
+
+    def _may_meet(self, one: str, other: str) -> bool:
+        """Two that stop and start one store would be in each other's way, not in the product's."""
+        both = {self._faults[one].family, self._faults[other].family}
+        return one != other and both != {Family.STORE}
 
     def settle_debts(self, patience: float) -> None:
         """Wait for what was under way at the last faults."""

@@ -1,6 +1,7 @@
 """How often bad tasks ran: beside what they may by themselves, each fault of a worker or the broker hands them out."""
 
-from collections import defaultdict
+from bisect import bisect
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -25,10 +26,11 @@ def runs(file: Path) -> dict[str, list[float]]:
     return dict(found)
 
 
-def per_handing_out(at: Sequence[float], struck: Sequence[Struck]) -> float:
-    """Runs for each time that it was handed out: once, and once more by each such fault between first and last run."""
-    again = sum(_hands_out(fault.kind) and fault.at <= max(at) and fault.whole_at >= min(at) for fault in struck)
-    return round(len(at) / (1 + again), 1)
+def of_one_handing_out(at: Sequence[float], struck: Sequence[Struck]) -> int:
+    """The most runs between two moments at which such a fault began or was over."""
+    faults = [fault for fault in struck if _hands_out(fault.kind) and not fault.skipped]
+    moments = sorted(moment for fault in faults for moment in (fault.at, fault.whole_at))
+    return max(Counter(bisect(moments, run) for run in at).values(), default=0)
 
 
 def _hands_out(kind: str) -> bool:

@@ -12,7 +12,7 @@ from tests.crash import report
 from tests.crash.faults import Skipped
 from tests.crash.faults.catalogue import catalogue, chosen
 from tests.crash.nemesis import Nemesis, Struck, plan
-from tests.crash.poison_runs import per_handing_out, runs
+from tests.crash.poison_runs import of_one_handing_out, runs
 from tests.crash.texts import GSM7, UCS2, Writer, parts
 
 
@@ -120,8 +120,18 @@ def test_a_poison_may_run_again_for_each_fault_that_handed_it_out_again():
         return Struck(1, kind, "process", moment, whole_at=moment + 1)
 
     faults = [at(10, "kill-worker"), at(12, "kill-web"), at(14, "rabbit-kill"), at(50, "kill-worker")]
-    assert per_handing_out([9, 11, 15, 16, 17, 18], faults) == 2  # handed out three times
-    assert per_handing_out([20, 21, 22, 23, 24], faults) == 5
+    assert of_one_handing_out([9, 11.5, 12, 13, 14.5, 16, 17, 18], faults) == 3
+    assert of_one_handing_out([20, 21, 22, 23, 24], faults) == 5
+    never = Struck(1, "rabbit-kill", "store", 22.5, whole_at=22.5, skipped="not now")
+    assert of_one_handing_out([20, 21, 22, 23, 24], [never]) == 5
+
+
+def test_two_faults_of_stores_never_meet():
+    kinds = catalogue()
+    nemesis = Nemesis(SimpleNamespace(), kinds, random.Random(1), after_each=list)
+    assert not nemesis._may_meet("postgres-kill", "rabbit-reset")
+    assert not nemesis._may_meet("kill-web", "kill-web")
+    assert nemesis._may_meet("kill-web", "rabbit-reset")
 
 
 def test_runs_of_poison_are_told_by_task(tmp_path):

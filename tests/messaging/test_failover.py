@@ -128,8 +128,14 @@ class TestWithoutABind:
         assert part_of(other).connector_id == second.pk
         assert {part_of(message).connector_id for message in alone} == {cast.connector.pk}
 
-    def test_what_has_no_other_way_is_looked_through_once_not_at_every_tick(self, cast, second, monkeypatch):
+    @pytest.fixture
+    def _many(self, monkeypatch):
+        """Three without another connector are many."""
         monkeypatch.setattr(failover, "PASS", 2)
+        monkeypatch.setattr(failover, "MANY", 3)
+
+    @pytest.mark.usefixtures("_many")
+    def test_many_without_another_way_are_looked_through_once_not_at_every_tick(self, cast, second):
         seen_bound(cast.connector, ago=LIMIT + 5)
         alone = [accepted(cast) for _ in range(7)]
         assert failover.leave_down_lines() == 0
@@ -142,21 +148,33 @@ class TestWithoutABind:
         assert part_of(later).connector_id == second.pk
         assert {part_of(message).connector_id for message in alone} == {cast.connector.pk}
 
-    def test_another_connector_that_opens_is_seen_at_the_next_tick(self, cast, second):
+    @pytest.mark.usefixtures("_many")
+    def test_behind_many_another_connector_that_opens_is_seen_at_the_next_tick(self, cast, second):
         limit(second, active=False)
         seen_bound(cast.connector, ago=LIMIT + 5)
-        message = over(cast, second)
+        messages = [over(cast, second) for _ in range(4)]
         assert failover.leave_down_lines() == 0
         limit(second, active=True)
-        assert failover.leave_down_lines() == 1
-        assert part_of(message).connector_id == second.pk
+        assert failover.leave_down_lines() == 4
+        assert {part_of(message).connector_id for message in messages} == {second.pk}
 
-    @pytest.mark.parametrize(("later", "found"), [(0.0, 0), (failover.AGAIN + 1, 1)])
-    def test_a_retry_behind_the_walk_is_found_within_a_minute(self, cast, second, monkeypatch, later, found):
+    @pytest.mark.usefixtures("_many")
+    @pytest.mark.parametrize(
+        ("alone", "lane", "later", "found"),
+        [
+            (2, "transactional", 0.0, 1),
+            (4, "transactional", 0.0, 0),
+            (4, "otp", 0.0, 1),
+            (4, "transactional", failover.AGAIN + 1, 1),
+        ],
+        ids=["beside few at once", "beside many within a minute", "otp at once", "beside many after a minute"],
+    )
+    def test_what_comes_back_with_a_lower_id_is_found(self, cast, second, monkeypatch, alone, lane, later, found):
         seen_bound(cast.connector, ago=LIMIT + 5)
-        message = over(cast, second)
-        bind(cast).claim([derive(message.id, 1)])
-        accepted(cast)
+        message = over(cast, second, lane=lane)
+        Part.objects.filter(message_id=message.id).update(status=Status.SUBMITTING)
+        for _ in range(alone):
+            over(cast, lane=lane)
         assert failover.leave_down_lines() == 0
         Part.objects.filter(message_id=message.id).update(status=Status.QUEUED)
         begun = time.monotonic()
