@@ -23,6 +23,7 @@ from common.secrets import digest, random_token
 
 STAFF_PREFIX = "staff_"
 SHOWN = 12
+DAYS = 90  # after which a key ends, unless its maker wants otherwise
 
 __all__ = ["STAFF_SCOPES", "StaffCaller", "by_staff_key", "issue_staff_key", "may_hold_keys", "revoke_staff_key"]
 

@@ -1,3 +1,4 @@
+from functools import partial
 from typing import Any
 
 from django.contrib import admin, messages
@@ -8,8 +9,10 @@ from common.staff import Deed, GatewayAdmin, ReadOnlyAdmin
 from common.staff.extensions import record
 from common.unfold import ChoicesDropdownFilter, TabularInline, display
 from connectors import services
-from connectors.models import AnswerCount, BindLease, BindState, Connector, ConnectorProfile, CredentialCheck
+from connectors.models import AnswerCount, BindLease, BindState, Connector, ConnectorProfile, CredentialCheck, Desired
 
+BOUND = {"all": "success", "some": "warning", "none": "danger", "closed": "info"}
+STATE = {"bound": "success", "connecting": "info", "waiting": "danger", "refused": "danger", "stopped": "warning"}
 STATUS = {"started": "success", "stopped": "warning", "draining": "info", "drained": "warning", "off": "danger"}
 
 
@@ -20,6 +23,7 @@ class ConnectorProfileInline(TabularInline):
     extra = 1
     max_num = 1
     can_delete = False
+    hide_title = True  # the section says it
 
     def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return True  # the page has asked already
@@ -49,7 +53,18 @@ class ConnectorAdmin(GatewayAdmin):
     list_filter = (("kind", ChoicesDropdownFilter), "active", ("desired", ChoicesDropdownFilter))
     list_select_related = ("profile",)
     search_fields = ("name__istartswith", "provider__istartswith", "host__istartswith", "system_id__istartswith")
+    nothing_yet = "No connectors yet. Add the line to a carrier."
     secret_lines = ("tls_key",)
+    line_lists = {"more_hosts": "Further hosts of the same carrier, one a line: host or host:port. Binds share them."}
+    help_texts = {
+        "failover_after": "Seconds without a bind after which what waits goes to the route's next connector; 0: never.",
+        "receipt_timeout": "Seconds without a receipt after which a message is sent once more, over the route's next "
+        "connector; 0: never.",
+        "interface_version": "51 (3.3), 52 (3.4) or 80 (5.0)",
+        "window": "submit_sm that one bind leaves unanswered",
+        "source_npi": "-1: by the address",
+        "uncertain_policy": 'What was sent and not answered, by lane: {"otp": "resend", "bulk": "hold"}',
+    }
     readonly_fields = ("created_at",)
     inlines = (ConnectorProfileInline,)
     actions = ("start", "stop", "restart", "drain", "switch_on", "switch_off")
@@ -63,8 +78,11 @@ class ConnectorAdmin(GatewayAdmin):
             "Messages",
             {
                 "fields": (
-                    ("service_type", "default_alphabet", "long_messages", "dlr_parts", "id_rule"),
-                    ("source_ton", "source_npi", "dest_ton", "dest_npi"),
+                    ("service_type", "id_rule"),
+                    ("default_alphabet", "long_messages"),
+                    "dlr_parts",
+                    ("source_ton", "source_npi"),
+                    ("dest_ton", "dest_npi"),
                     ("default_validity", "max_attempts"),
                     "tlv_dictionary",
                     "error_classes",
@@ -76,8 +94,10 @@ class ConnectorAdmin(GatewayAdmin):
             "Timers, seconds",
             {
                 "fields": (
-                    ("connect_timeout", "bind_timeout", "reconnect_max", "pdu_read_timeout"),
-                    ("enquire_link_interval", "enquire_link_timeout", "response_timeout", "inactivity_timeout"),
+                    ("connect_timeout", "bind_timeout"),
+                    ("enquire_link_interval", "enquire_link_timeout"),
+                    ("response_timeout", "inactivity_timeout"),
+                    ("pdu_read_timeout", "reconnect_max"),
                     "created_at",
                 )
             },
@@ -87,10 +107,13 @@ class ConnectorAdmin(GatewayAdmin):
     def get_queryset(self, request: HttpRequest) -> QuerySet[Connector]:
         return super().get_queryset(request).prefetch_related("states")
 
-    @display(description="bind")
-    def bind(self, connector: Connector) -> str:
-        states = [state.state for state in connector.states.all()]
-        return f"{states.count('bound')}/{connector.binds} {connector.bind_mode}"
+    @display(description="bind", label=BOUND)
+    def bind(self, connector: Connector) -> tuple[str, str]:
+        """How many are bound, of how many; coloured when they ought to be."""
+        bound = sum(state.state == "bound" for state in connector.states.all())
+        open_ = connector.active and connector.desired in (Desired.STARTED, Desired.DRAINING)
+        word = "none" if not bound else "all" if bound >= connector.binds else "some"
+        return word if bound or open_ else "closed", f"{bound}/{connector.binds} {connector.bind_mode}"
 
     @display(description="status", label=STATUS)
     def status(self, connector: Connector) -> str:
@@ -99,7 +122,7 @@ class ConnectorAdmin(GatewayAdmin):
     @display(description="cost")
     def cost(self, connector: Connector) -> Any:
         profile = getattr(connector, "profile", None)
-        return f"{profile.cost_per_message} {profile.currency}" if profile else None
+        return f"{profile.cost_per_message.normalize():f} {profile.currency}" if profile else None
 
     @display(description="balance")
     def provider_balance(self, connector: Connector) -> Any:
@@ -123,38 +146,41 @@ class ConnectorAdmin(GatewayAdmin):
 
     @admin.action(description="Start: open binds")
     def start(self, request: HttpRequest, queryset: QuerySet[Connector]) -> None:
-        for connector in queryset:
-            self._told(request, connector, services.start(connector=connector))
+        self._each(request, queryset, services.start, "started, binds open within seconds")
 
     @admin.action(description="Stop: close binds, messages wait")
     def stop(self, request: HttpRequest, queryset: QuerySet[Connector]) -> None:
-        for connector in queryset:
-            self._told(request, connector, services.stop(connector=connector))
+        self._each(request, queryset, services.stop, "stopped, binds close once what was written is answered")
 
     @admin.action(description="Restart: close all binds and open them anew")
     def restart(self, request: HttpRequest, queryset: QuerySet[Connector]) -> None:
-        self._if_started(request, queryset, services.restart)
+        self._each(request, queryset, services.restart, "restarted, binds close and open anew")
 
     @admin.action(description="Drain: no new messages, those that wait go out, then close binds")
     def drain(self, request: HttpRequest, queryset: QuerySet[Connector]) -> None:
-        self._if_started(request, queryset, services.drain)
-
-    def _if_started(self, request: HttpRequest, queryset: QuerySet[Connector], deed: Any) -> None:
-        for connector in queryset:
-            try:
-                self._told(request, connector, deed(connector=connector))
-            except services.NotStarted as error:
-                self.message_user(request, str(error), messages.ERROR)
+        self._each(request, queryset, services.drain, "draining: no new messages, binds close when nothing waits")
 
     @admin.action(description="Switch on: a candidate of routing")
     def switch_on(self, request: HttpRequest, queryset: QuerySet[Connector]) -> None:
-        for connector in queryset:
-            self._told(request, connector, services.switch(connector=connector, active=True))
+        self._each(request, queryset, partial(services.switch, active=True), "switched on")
 
     @admin.action(description="Switch off: never a candidate of routing")
     def switch_off(self, request: HttpRequest, queryset: QuerySet[Connector]) -> None:
+        self._each(request, queryset, partial(services.switch, active=False), "switched off")
+
+    def _each(self, request: HttpRequest, queryset: QuerySet[Connector], deed: Any, words: str) -> None:
+        """Do it to each, and say to which; what makes no sense for one is said of that one."""
+        done, refused = [], []
         for connector in queryset:
-            self._told(request, connector, services.switch(connector=connector, active=False))
+            try:
+                self._told(request, connector, deed(connector=connector))
+                done.append(connector)
+            except services.NotStarted as error:
+                refused.append(str(error))
+        for words_ in refused:
+            self.message_user(request, words_, messages.ERROR)
+        if done or not refused:
+            self.tell(request, done, words)
 
     def _told(self, request: HttpRequest, old: Connector, new: Connector) -> None:
         before, after = (
@@ -177,10 +203,11 @@ class ConnectorProfileAdmin(GatewayAdmin):
 class BindStateAdmin(ReadOnlyAdmin):
     """What the binds say of themselves."""
 
+    nothing_yet = "No bind has reported yet: is `run_binds` running?"
     list_display = (
         "connector",
         "bind_no",
-        "state",
+        "shown_state",
         "since",
         "host",
         "window_used",
@@ -194,8 +221,13 @@ class BindStateAdmin(ReadOnlyAdmin):
         "updated_at",
     )
     list_select_related = ("connector",)
+    list_filter = ("state",)
     search_fields = ("connector__name__istartswith",)
     ordering = ("connector", "bind_no")
+
+    @display(description="state", label=STATE)
+    def shown_state(self, bind: BindState) -> str:
+        return bind.state
 
 
 @admin.register(BindLease)

@@ -72,7 +72,7 @@ def get(*, account_id: int | None, message_id: UUID) -> Seen:
     message = _scoped(account_id).filter(id=message_id).first()
     if message is None:
         raise Rejected(Code.NOT_FOUND, "There is no such message.")
-    return _seen([message])[0]
+    return seen([message])[0]
 
 
 def page(
@@ -89,7 +89,7 @@ def page(
         rows = rows.filter(id__lt=cursor)
     found = _newest(rows, size + 1, before=_end(cursor, filters))
     following = found[size - 1].id if len(found) > size else None
-    return Page(_seen(found[:size]), following)
+    return Page(seen(found[:size]), following)
 
 
 def _end(cursor: UUID | None, filters: Filters | None) -> datetime:
@@ -128,10 +128,10 @@ def _narrowed(rows: QuerySet[Message], filters: Filters) -> QuerySet[Message]:
         rows = rows.filter(id__lt=floor_at(filters.created_to))
     if filters.tag:
         rows = rows.annotate(tag_text=Cast("tags", TextField())).filter(tag_text__contains=json.dumps(filters.tag))
-    return _with_status(rows, filters.status) if filters.status else rows
+    return with_status(rows, filters.status) if filters.status else rows
 
 
-def _with_status(rows: QuerySet[Message], wanted: str) -> QuerySet[Message]:
+def with_status(rows: QuerySet[Message], wanted: str) -> QuerySet[Message]:
     """Final ones by the message's own column; under way, some part stands there and the message has not ended."""
     meant = _meanings(wanted)
     over = Q(status__in=[state for state in meant if state in status.FINAL])
@@ -152,7 +152,8 @@ def _meanings(word: str) -> list[Status]:
     return found
 
 
-def _seen(messages: Sequence[Message]) -> list[Seen]:
+def seen(messages: Sequence[Message]) -> list[Seen]:
+    """What each shows now: while one is under way that is told by its parts, one query for all of them."""
     states = _part_states(message for message in messages if message.status in status.OPEN)
     return [_show(message, states.get(message.id, ())) for message in messages]
 

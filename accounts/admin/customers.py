@@ -64,10 +64,14 @@ class AccountAdmin(GatewayAdmin):
 
     @admin.action(description="Suspend: refuse every credential")
     def suspend(self, request: HttpRequest, queryset: QuerySet[Account]) -> None:
-        for account in queryset.filter(active=True):
+        chosen = list(queryset.filter(active=True))
+        for account in chosen:
             services.suspend(account=account, actor=actor_of(request))
+        self.tell(request, chosen, "suspended")
 
     @admin.action(description="Resume")
     def resume(self, request: HttpRequest, queryset: QuerySet[Account]) -> None:
-        for account in queryset.filter(active=False):
+        chosen = list(queryset.filter(active=False))
+        for account in chosen:
             services.resume(account=account, actor=actor_of(request))
+        self.tell(request, chosen, "resumed")

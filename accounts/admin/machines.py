@@ -96,6 +96,7 @@ class ApiClientForm(ClientForm):
 class ApiClientAdmin(ClientAdmin):
     """HTTP API Accounts (S0-109 … S0-113)."""
 
+    nothing_yet = "No HTTP API accounts yet."
     form = ApiClientForm
     list_display = ("username", "description", "account", "rate_limit", "dlr_url", "status", "keys", "last_used_at")
     columns_at = 3
@@ -144,7 +145,8 @@ class ApiClientAdmin(ClientAdmin):
 class SmppClientAdmin(ClientAdmin):
     """ESME / SMPP Client Accounts (S0-108)."""
 
-    list_display = ("system_id", "account", "max_binds", "tps", "window", "ip_whitelist", "status", "created_at")
+    nothing_yet = "No ESME accounts yet. Add one to allow SMPP client binds."
+    list_display = ("system_id", "account", "max_binds", "addresses", "tps", "window", "status", "created_at")
     columns_at = 2
     list_filter = ("active", ("account", AutocompleteSelectFilter))
     search_fields = ("system_id__istartswith", "account__name__istartswith")
@@ -158,6 +160,10 @@ class SmppClientAdmin(ClientAdmin):
         ("Receipts", {"fields": ("id_style", "receipt_options", "created_at")}),
     )
 
+    @display(description="IP whitelist")
+    def addresses(self, client: SmppClient) -> str:
+        return ", ".join(client.ip_whitelist) or "all"
+
     def create(self, request: Any, form: Any) -> Model:
         values = dict(form.cleaned_data)
         password = values.pop("new_password") or None
@@ -170,6 +176,7 @@ class SmppClientAdmin(ClientAdmin):
 class ApiKeyAdmin(GatewayAdmin):
     """API Keys (S0-96): issued, rotated and revoked; their text is shown once."""
 
+    nothing_yet = "No API keys generated."
     list_display = ("name", "shown_prefix", "account", "api_client", "status", "last_used_at", "created_at")
     list_select_related = ("account", "api_client")
     list_filter = ("active", ("account", AutocompleteSelectFilter))
@@ -206,8 +213,10 @@ class ApiKeyAdmin(GatewayAdmin):
 
     @admin.action(description="Revoke")
     def revoke(self, request: HttpRequest, queryset: QuerySet[ApiKey]) -> None:
-        for key in queryset.filter(active=True):
+        chosen = list(queryset.filter(active=True))
+        for key in chosen:
             services.revoke_key(key=key, actor=actor_of(request))
+        self.tell(request, chosen, "revoked")
 
     @admin.action(description="Rotate: a new key, the old one works for 24 hours")
     def rotate(self, request: HttpRequest, queryset: QuerySet[ApiKey]) -> HttpResponse | None:
@@ -230,6 +239,7 @@ class ApiKeyAdmin(GatewayAdmin):
 class WebhookEndpointAdmin(GatewayAdmin):
     """Webhooks (S0-97)."""
 
+    nothing_yet = "Configure webhooks for DLR and MO notifications."
     list_display = ("name", "account", "url", "events", "status", "created_at")
     list_select_related = ("account",)
     list_filter = ("active", ("account", AutocompleteSelectFilter))

@@ -1,5 +1,6 @@
 """Staff keys: issued and revoked; their text is shown once."""
 
+from datetime import timedelta
 from typing import Any
 
 from django.contrib import admin
@@ -13,6 +14,7 @@ from accounts.admin.machines import STATUS
 from accounts.admin.shown_once import Secret, shown_once
 from accounts.models import Role, StaffKey, User
 from accounts.services import state_of_key
+from common.clock import utc_now
 from common.staff import GatewayAdmin
 from common.unfold import display
 
@@ -21,6 +23,7 @@ from common.unfold import display
 class StaffKeyAdmin(GatewayAdmin):
     """Keys for X-Staff-Key. A key acts in its person's name: only superadmins deal with keys of others."""
 
+    nothing_yet = "No staff keys yet. Add one to let a machine look or operate in your name."
     list_display = ("name", "shown_prefix", "user", "scopes", "status", "expires_at", "last_used_at", "created_at")
     list_select_related = ("user",)
     list_filter = ("active",)
@@ -33,6 +36,11 @@ class StaffKeyAdmin(GatewayAdmin):
         if obj is None:
             return self.fields
         return (*self.fields, "active", "shown_prefix", "last_used_at", "created_at")
+
+    def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
+        """A key of one's own that ends by itself, as `manage.py staff_key create` makes them."""
+        ends = (utc_now() + timedelta(days=staff_keys.DAYS)).replace(microsecond=0)
+        return {"user": request.user.pk, "expires_at": ends, **super().get_changeform_initial_data(request)}
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         return () if obj is None else ("user", "shown_prefix", "last_used_at", "created_at")
@@ -74,9 +82,10 @@ class StaffKeyAdmin(GatewayAdmin):
 
     @admin.action(description="Revoke")
     def revoke(self, request: HttpRequest, queryset: QuerySet[StaffKey]) -> None:
-        for key in queryset.filter(active=True):
-            if _own(request, key):
-                staff_keys.revoke_staff_key(key=key, actor=actor_of(request))
+        chosen = [key for key in queryset.filter(active=True) if _own(request, key)]
+        for key in chosen:
+            staff_keys.revoke_staff_key(key=key, actor=actor_of(request))
+        self.tell(request, chosen, "revoked")
 
 
 def _own(request: HttpRequest, obj: Any) -> bool:

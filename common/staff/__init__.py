@@ -3,7 +3,7 @@
 from common.staff.admin import GatewayAdmin, ReadOnlyAdmin, ReadOnlyInline, TrafficAdmin, same_id
 from common.staff.extensions import Column, Deed, after_creation, extend_list, record_with
 from common.staff.fields import CodesField, LinesField, SecretField
-from common.staff.lists import NoCountPaginator, Since
+from common.staff.lists import NoCountPaginator, OpenOrEnded, Since
 
 __all__ = [
     "CodesField",
@@ -12,6 +12,7 @@ __all__ = [
     "GatewayAdmin",
     "LinesField",
     "NoCountPaginator",
+    "OpenOrEnded",
     "ReadOnlyAdmin",
     "ReadOnlyInline",
     "SecretField",

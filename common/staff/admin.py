@@ -1,18 +1,23 @@
 """Base classes: who may, what is audited, how secrets and lists are edited."""
 
+from collections.abc import Iterable
 from typing import Any
 from uuid import UUID
 
-from django.contrib import admin
-from django.db.models import Model, Q, QuerySet
+from django.contrib import admin, messages
+from django.db.models import JSONField, Model, Q, QuerySet, TextField
 from django.http import HttpRequest
+from django.utils.text import capfirst
 
 from common.secrets import EncryptedTextField
 from common.staff import extensions
 from common.staff.extensions import Deed, columns_of
 from common.staff.fields import CodesField, LinesField, SecretField
-from common.staff.lists import NoCountPaginator, Since, TrafficList
+from common.staff.lists import NoCountPaginator, PlainList, Since, TrafficList
+from common.staff.spelling import spell
 from common.unfold import ModelAdmin, TabularInline
+
+NAMED = 10  # rows that the answer to an action names
 
 
 def is_staff(request: HttpRequest) -> bool:
@@ -45,22 +50,32 @@ class StaffMay:
         return self._may(request)
 
 
+ADDRESSES = "One a line: addresses or networks, 10.0.0.0/8. Empty: all."
+
+
 class PlainFields:
-    """Lists as lines or ticks, secrets write-only."""
+    """Lists as lines or ticks, secrets write-only, boxes for longer texts of a few lines."""
 
     code_lists: dict[str, list[str]] = {}
-    line_lists: tuple[str, ...] = ("ip_whitelist",)
+    line_lists: dict[str, str] = {"ip_whitelist": ADDRESSES}  # column: what a line holds
     secret_lines: tuple[str, ...] = ()
+    help_texts: dict[str, str] = {}  # where the column has none of its own, or one that speaks of JSON
 
     def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
-        label = {"label": db_field.verbose_name.capitalize(), "help_text": db_field.help_text}
+        words = {**self.line_lists, **self.help_texts}.get(db_field.name, db_field.help_text)
+        label = {"label": capfirst(db_field.verbose_name), "help_text": words}
         if isinstance(db_field, EncryptedTextField):
             return SecretField(lines=db_field.name in self.secret_lines, label=label["label"])
         if db_field.name in self.code_lists:
             return CodesField(codes=self.code_lists[db_field.name], **label)
         if db_field.name in self.line_lists:
             return LinesField(entry_validators=db_field.validators, **label)
-        return super().formfield_for_dbfield(db_field, request, **kwargs)  # type: ignore[misc]
+        made = super().formfield_for_dbfield(db_field, request, **kwargs)  # type: ignore[misc]
+        if made is not None:
+            made.help_text = words
+        if isinstance(db_field, JSONField | TextField):
+            made.widget.attrs["rows"] = 4
+        return made
 
     def get_exclude(self, request: HttpRequest, obj: Model | None = None) -> Any:
         """Who may not change a row must not read its secrets from a read-only page either."""
@@ -92,6 +107,23 @@ class GatewayAdmin(StaffMay, PlainFields, ModelAdmin):
     list_filter_submit = True
     list_fullwidth = True
     columns_at = -1  # where the columns of other packages go
+    nothing_yet = "Nothing here yet."  # the list of an empty table (S0-7)
+
+    def __init__(self, model: type[Model], admin_site: admin.AdminSite) -> None:
+        super().__init__(model, admin_site)
+        spell(model)
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[PlainList]:
+        return PlainList
+
+    def tell(self, request: HttpRequest, done: Iterable[Any], words: str) -> None:
+        """Say to which rows an action did what: "smpp1, smpp2: stopped"; without rows, that it changed nothing."""
+        names = [str(row) for row in done]
+        if not names:
+            self.message_user(request, f"Nothing changed: no chosen row was to be {words}.", messages.WARNING)
+            return
+        more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
+        self.message_user(request, f"{', '.join(names[:NAMED])}{more}: {words}.", messages.SUCCESS)
 
     def get_list_display(self, request: HttpRequest) -> list[Any]:
         shown = list(super().get_list_display(request))

@@ -62,7 +62,7 @@ class SecretField(forms.CharField):
     """A secret that can be set anew; an empty field leaves it as it is (GatewayAdmin.save_model)."""
 
     def __init__(self, *, lines: bool = False, **kwargs: Any) -> None:
-        attrs = {"autocomplete": "new-password"}
+        attrs = {"autocomplete": "new-password", **({"rows": 4} if lines else {})}
         widget = SecretTextarea(attrs) if lines else UnfoldAdminPasswordWidget(attrs=attrs, render_value=False)
         super().__init__(**{"required": False, "help_text": KEEP, "strip": not lines, "widget": widget, **kwargs})
 

@@ -23,12 +23,30 @@ class NoCountPaginator(InfinitePaginator):
         return int(self.per_page) * DEEPEST_PAGE
 
 
-class TrafficList(ChangeList):
-    """A list that names only the number of rows it has seen."""
+class PlainList(ChangeList):
+    """A list that knows whether somebody narrowed it; else it offers neither "Show all" nor to reset filters."""
+
+    narrowed = False
 
     def get_results(self, request: HttpRequest) -> None:
         super().get_results(request)
+        self.narrowed = bool(self.query or self.get_filters_params())
+        if not self.narrowed:
+            self.full_result_count = self.result_count  # what the theme compares
+
+
+class TrafficList(PlainList):
+    """A list that names only the number of rows it has seen, and the time that it looks at unasked."""
+
+    since = ""
+
+    def get_results(self, request: HttpRequest) -> None:
+        super().get_results(request)
+        spans = [spec.words for spec in self.filter_specs if isinstance(spec, Since)]
+        self.since = spans[0] if spans and not self.narrowed else ""
         self.result_count = (self.page_num - 1) * self.list_per_page + len(self.result_list)
+        if not self.narrowed:
+            self.full_result_count = self.result_count
 
 
 class Since(DropdownFilter):
@@ -62,6 +80,28 @@ class Since(DropdownFilter):
             return str(chosen)
         return "all" if self._searching else "24h"
 
+    @property
+    def words(self) -> str:
+        """The span that is looked at, for the reader."""
+        return self.spans[self.value()][0].lower()
+
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         span = self.spans[self.value()][1]
         return queryset if span is None else queryset.filter(pk__gte=floor_at(utc_now() - span))
+
+
+class OpenOrEnded(DropdownFilter):
+    """Rows whose `column` is empty, or those where it is filled: what is open, and what has ended."""
+
+    column = "ended_at"
+    title = "state"
+    parameter_name = "state"
+    words = {"open": "Open", "ended": "Ended"}
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return list(self.words.items())
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        if self.value() not in self.words:
+            return queryset
+        return queryset.filter(**{f"{self.column}__isnull": self.value() == "open"})

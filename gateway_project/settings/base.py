@@ -119,6 +119,7 @@ AUTH_PASSWORD_VALIDATORS = [
 LANGUAGE_CODE = "en"
 TIME_ZONE = env.zone("TIME_ZONE", default="UTC")  # the zone in which screens show times and daily limits turn
 USE_I18N = True
+FORMAT_MODULE_PATH = ["gateway_project.formats"]
 USE_TZ = True
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
@@ -161,10 +162,14 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
 DELIVERY_SCHEDULE_SECONDS = [0, 5, 300, 1800, 7200, 18000, 36000, 36000, 36000, 36000, 36000, 36000]
 DELIVERY_SCHEDULE_SCALE = env.float("DELIVERY_SCHEDULE_SCALE", default=1.0)
 
+LOGIN_REDIRECT_URL = "admin:index"  # of the login page itself, which names no other page to go to
+
 UNFOLD: dict[str, Any] = {
     "SITE_TITLE": "Gateway Broker",
     "SITE_HEADER": "Gateway Broker",
     "SHOW_VIEW_ON_SITE": False,
+    "ENVIRONMENT": "common.unfold.zone_of_times",
+    "STYLES": ["common.unfold.stylesheet"],
     "SIDEBAR": {"show_search": True, "show_all_applications": True},
 }
 

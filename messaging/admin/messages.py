@@ -1,16 +1,18 @@
 from typing import Any
 
 from django.contrib import admin
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 
 from common.phone import InvalidNumber, normalise
 from common.queues import Lane
 from common.staff import ReadOnlyInline, Since, TrafficAdmin, same_id
-from common.unfold import AutocompleteSelectFilter, ChoicesDropdownFilter, display
+from common.staff.lists import TrafficList
+from common.unfold import AutocompleteSelectFilter, ChoicesDropdownFilter, DropdownFilter, display
 from messaging.admin.words import COLOURS
 from messaging.commands import public_id
-from messaging.models import Attempt, Message, MessageEvent, Part
+from messaging.models import Attempt, Message, MessageEvent, Part, Status
+from messaging.selectors import seen, with_status
 
 HIDDEN_TEXT = "(one-time password, hidden)"
 
@@ -22,6 +24,29 @@ class PartInline(ReadOnlyInline):
     fields = ("seq", "connector", "status", "attempts", "provider_id", "submitted_at", "done_at", "error_code")
     ordering = ("pk",)
     show_change_link = True
+
+
+class MessageList(TrafficList):
+    """Messages with what they show now: the column waits for the end, the parts know more (messaging.selectors)."""
+
+    def get_results(self, request: HttpRequest) -> None:
+        super().get_results(request)
+        self.result_list: list[Any] = list(self.result_list)
+        for told in seen(self.result_list):
+            told.message.status_now = told.status  # type: ignore[attr-defined]
+
+
+class StatusNow(DropdownFilter):
+    """By the status that is shown."""
+
+    title = "status"
+    parameter_name = "status"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [(status.value, str(status.label)) for status in Status]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Message]) -> QuerySet[Message]:
+        return with_status(queryset, str(self.value())) if self.value() in Status.values else queryset
 
 
 @admin.register(Message)
@@ -49,8 +74,9 @@ class MessageAdmin(TrafficAdmin):
         Since,
         ("account", AutocompleteSelectFilter),
         ("connector", AutocompleteSelectFilter),
-        ("status", ChoicesDropdownFilter),
+        StatusNow,
     )
+    nothing_yet = "No messages yet"
     search_help_text = "Message id (with or without queued_) or recipient's number, exactly"
     exclude = ("content", "udh")
     inlines = (PartInline,)
@@ -96,8 +122,11 @@ class MessageAdmin(TrafficAdmin):
         return f"{message.account}: {credential}" if credential else str(message.account)
 
     @display(description="status", label=COLOURS)
-    def shown_status(self, message: Message) -> str:
-        return message.status
+    def shown_status(self, message: Any) -> str:
+        return str(message.status_now)
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[TrafficList]:
+        return MessageList
 
     @display(description="error")
     def shown_error(self, message: Message) -> str:

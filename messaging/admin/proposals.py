@@ -12,11 +12,14 @@ from messaging.receipts import doctor
 
 _COLOURS = {"OPEN": "warning", "ACCEPTED": "success", "REJECTED": "danger", "WITHDRAWN": "info"}
 
+Decision = Callable[..., IdRuleProposal]
+
 
 @admin.register(IdRuleProposal)
 class IdRuleProposalAdmin(ReadOnlyAdmin):
     """What the DLR doctor proposes: to accept or to reject, never to edit."""
 
+    nothing_yet = "Nothing to decide: no carrier reports ids in a form that a rule would bring home."
     list_display = (
         "carrier_account",
         "rule",
@@ -41,17 +44,16 @@ class IdRuleProposalAdmin(ReadOnlyAdmin):
 
     @admin.action(description="Accept: the connectors get the rule, receipts find their messages")
     def accept(self, request: HttpRequest, queryset: QuerySet[IdRuleProposal]) -> None:
-        self._decide(doctor.accept, request, queryset)
+        self._decide(doctor.accept, request, queryset, "accepted")
 
     @admin.action(description="Reject: leave it as it is")
     def reject(self, request: HttpRequest, queryset: QuerySet[IdRuleProposal]) -> None:
-        self._decide(doctor.reject, request, queryset)
+        self._decide(doctor.reject, request, queryset, "rejected")
 
-    def _decide(
-        self, decide: Callable[..., IdRuleProposal], request: HttpRequest, queryset: QuerySet[IdRuleProposal]
-    ) -> None:
+    def _decide(self, decide: Decision, request: HttpRequest, queryset: QuerySet[IdRuleProposal], words: str) -> None:
         for proposal in queryset:
             try:
                 decide(proposal, actor=actor_of(request))
+                self.tell(request, [f"{proposal.carrier_account} {proposal.rule}"], words)
             except doctor.AlreadyDecided as error:
                 self.message_user(request, str(error), messages.ERROR)

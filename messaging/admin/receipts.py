@@ -30,6 +30,7 @@ class ReceiptAdmin(TrafficAdmin):
         "state",
         "provider_id",
     )
+    nothing_yet = "Delivery reports appear here when DLR status updates are received"
     list_display_links = ("received_at",)
     list_select_related = ("connector",)
     list_filter = (Since, ("connector", AutocompleteSelectFilter), ("state", ChoicesDropdownFilter))

@@ -10,10 +10,9 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from accounts.audit import Actor
 from accounts.models import StaffKey, User
 from accounts.services import state_of_key
-from accounts.staff_keys import STAFF_SCOPES, issue_staff_key, may_hold_keys, revoke_staff_key
+from accounts.staff_keys import DAYS, STAFF_SCOPES, issue_staff_key, may_hold_keys, revoke_staff_key
 from common.clock import utc_now
 
-DAYS = 90
 LONGEST = 36_500  # days; who wants more says 0, and no date beyond the calendar's end is ever reckoned
 ACTOR = Actor("manage.py staff_key")
 
