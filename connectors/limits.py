@@ -1,5 +1,7 @@
 """What the plain columns of a connector may hold: one rule for the admin, the provisioning and the services."""
 
+import re
+
 from cryptography import x509
 from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator
@@ -8,6 +10,9 @@ from connectors.hosts import split
 
 MOST_HOSTS = 8  # a diagnosis looks at all of them within one request
 WEEK = 7 * 86_400  # seconds: no message lives longer
+
+
+_NAME = re.compile(r"[\w.:%-]+")  # a name of DNS or of /etc/hosts, also with letters of other scripts, or an address
 
 
 def between(least: int, most: int) -> list[MinValueValidator | MaxValueValidator]:
@@ -19,7 +24,7 @@ def between(least: int, most: int) -> list[MinValueValidator | MaxValueValidator
 def check_host(text: str) -> None:
     """Raises ValidationError for what is no host name or address, or brings a port or brackets along."""
     try:
-        alone = split(text, 1) == (text, 1)
+        alone = split(text, 1) == (text, 1) and _NAME.fullmatch(text) is not None
     except ValueError:
         alone = False
     if not alone:
@@ -34,9 +39,11 @@ def check_hosts(places: list[str]) -> None:
         raise ValidationError(f"{len(places)} hosts: 0 to {MOST_HOSTS - 1}")
     for place in places:
         try:
-            split(place, 1)
+            host, _ = split(place, 1)
         except ValueError as error:
             raise ValidationError(str(error)) from error
+        if not _NAME.fullmatch(host):
+            raise ValidationError(f"{place!r} is no host")
 
 
 def check_certificates(text: str) -> None:

@@ -77,7 +77,9 @@ def test_a_connector_is_made_with_its_cost_and_its_password_is_never_shown(super
         ("dest_npi", "999", "-1 to 18"),
         ("host", "smsc example", "without blanks"),
         ("tls_ca", "no pem", "in PEM"),
-        ("more_hosts", '["a","b","c","d","e","f","g","h"]', "8 hosts: 0 to 7"),
+        ("more_hosts", "a\nb\nc\nd\ne\nf\ng\nh", "8 hosts: 0 to 7"),
+        ("more_hosts", '["a","b"]', "is no host"),
+        ("host", "smsc/example", "One host name or address"),
     ],
 )
 def test_what_no_line_can_have_is_refused_at_its_field(superadmin: Client, field: str, value: str, words: str) -> None:
