@@ -59,24 +59,30 @@ def ask(connector_id: int, mark: str, *, patience: float) -> Turn:
 
 
 @transaction.atomic
-def refused(connector_id: int, mark: str, status: int, *, counts: bool, host: str) -> int:
+def refused(connector_id: int, mark: str, status: int, *, counts: bool, host: str, most: int | None = None) -> int:
     """A host of the carrier (host:port) refused a bind with this status; returns how many in a row there are now.
 
     `counts` False: it counts only if the last answer was the same (a single 0x0D may mean anything), and not while
-    another bind is up: then the carrier takes our credentials, and no more binds.
+    another bind is up: then the carrier takes our credentials, and no more binds. It is not counted beyond `most`.
     """
     row, now = _locked(connector_id, mark), _now()
     if not counts and _somebody_is_bound(connector_id, now):
         row.trying_until = None
         row.save(update_fields=["trying_until"])
         return 0
-    if counts or row.last_status == status:
+    if (counts or row.last_status == status) and (most is None or row.refusals < most):
         row.refusals += 1
     row.last_status, row.last_refused_at, row.refused_by = status, now, host[:262]
     row.verified_at = row.trying_until = None
     row.next_try_at = now + timedelta(seconds=_pause(row.refusals))
     row.save()
     return row.refusals
+
+
+def refusals(connector_id: int, mark: str) -> int:
+    """How many tries in a row were refused so far."""
+    counted = CredentialCheck.objects.filter(pk=connector_id, fingerprint=mark).values_list("refusals", flat=True)
+    return counted.first() or 0
 
 
 def unheard(connector_id: int, mark: str) -> None:

@@ -1,8 +1,10 @@
 """Writes to connectors. Each bumps the configuration's version; the caller writes the audit entry."""
 
+from collections.abc import Set
 from decimal import Decimal
 from typing import Any
 
+from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
 from django.db import transaction
 from django.db.models import F
 
@@ -39,8 +41,8 @@ def update_connector(*, connector: Connector, cost: Decimal | None = None, **fie
     """
     fresh = _locked(connector)
     _assign(fresh, fields)
-    fresh.full_clean(exclude={item.name for item in Connector._meta.fields} - fields.keys())
-    fresh.save()
+    _judge(fresh, fields.keys())
+    fresh.save(update_fields=fields.keys())
     if cost is not None:
         _set_cost(fresh, cost)
     return fresh
@@ -106,6 +108,19 @@ def _assign(connector: Connector, values: dict[str, Any]) -> None:
         raise TypeError(f"a connector has no field {', '.join(sorted(unknown))}")
     for name, value in values.items():
         setattr(connector, name, value)
+
+
+def _judge(connector: Connector, changed: Set[str]) -> None:
+    """Raises ValidationError for all that is wrong with the changed columns.
+
+    Connector.clean judges every column, each by itself; what it says of the others is left out.
+    """
+    try:
+        connector.full_clean(exclude={item.name for item in Connector._meta.fields} - changed)
+    except ValidationError as refused:
+        ours = {name: why for name, why in refused.error_dict.items() if name in {*changed, NON_FIELD_ERRORS}}
+        if ours:
+            raise ValidationError(ours) from None
 
 
 def _set_cost(connector: Connector, cost: Decimal) -> None:

@@ -29,6 +29,7 @@ from django.conf import settings  # noqa: E402
 from common import process_number  # noqa: E402
 from common.bus import durable_queue, transport_options  # noqa: E402
 from common.queues import Work, work_queue  # noqa: E402
+from messaging import outbox  # noqa: E402
 from workers.beat import schedule  # noqa: E402
 from workers.database import connections_used, renew_connections  # noqa: E402
 from workers.deliveries import process as deliveries  # noqa: E402
@@ -114,7 +115,9 @@ def _take_number(**_: Any) -> None:
 
 
 @worker_process_shutdown.connect
-def _give_number_back(**_: Any) -> None:
+def _end_of_a_child(**_: Any) -> None:
+    """Its tasks have told queues of parts (ticks, outcomes): what is confirmed is deleted, within seven seconds."""
+    outbox.close()
     process_number.stop()
 
 
@@ -127,6 +130,8 @@ def _start_webhooks(**_: Any) -> None:
 
 
 @worker_shutdown.connect
-def _stop_webhooks(**_: Any) -> None:
+def _end_of_a_worker(**_: Any) -> None:
+    """Of a pool of threads this is where the tasks ran; of a pool of processes there is nothing to end here."""
     deliveries.stop()
+    outbox.close()
     process_number.stop()

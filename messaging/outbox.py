@@ -78,11 +78,13 @@ class Outbox:
         self._changed = threading.Condition()
         self._sweeper: threading.Thread | None = None
         self._last_delete = 0.0
-        self._closing = False
+        self._closing = False  # confirmations are not remembered, until the next `publish`
+        self._closes = 0  # calls of `close` that are under way: while there are any, no `publish` opens it again
 
     def publish(self, rows: Iterable[Hint]) -> None:
         """Hand committed rows to the publisher; never waits, and never raises: what is committed is accepted."""
-        self._closing = False
+        with self._changed:
+            self._closing = self._closes > 0
         try:
             self._hand_over(rows)
         except Exception:  # whatever it is, the relay finds the rows
@@ -159,16 +161,20 @@ class Outbox:
     def close(self, *, forget: bool = False, timeout: float = CLOSING) -> None:
         """Delete what is confirmed at once, or `forget` it, and let the thread end; waits `timeout` seconds at most.
 
-        What stays the relay tells again, which is harmless. The next `publish` opens it again.
+        What stays the relay tells again, which is harmless. The next `publish` after it opens it again.
         """
         with self._changed:
-            self._closing = True
+            self._closing, self._closes = True, self._closes + 1
             if forget:
                 self._confirmed.clear()
             sweeper = self._sweeper
             self._changed.notify_all()
-        if sweeper is not None:
-            sweeper.join(timeout)
+        try:
+            if sweeper is not None:
+                sweeper.join(timeout)
+        finally:
+            with self._changed:
+                self._closes -= 1
 
 
 def delete(cursor: Cursor, row_ids: list[UUID]) -> int:
@@ -218,6 +224,6 @@ shared_outbox = Outbox()
 
 
 def close() -> None:
-    """Publish what waits and delete what was confirmed: for the end of a process."""
+    """Publish what waits and delete what was confirmed: for the end of a process; seven seconds at most."""
     bus.close()
     shared_outbox.close()

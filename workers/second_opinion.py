@@ -22,7 +22,7 @@ from connectors.snapshot import ConnectorView, view_of
 from connectors.tls import tls_context
 from smpp import addresses
 from smpp.constants import status_name
-from workers.binds.admission import FAULTS
+from workers.binds.admission import FAULTS, PERHAPS
 
 STEP_SECONDS = 5.0  # for each answer
 MOST_READ = 50  # PDUs between a question and its answer
@@ -72,18 +72,19 @@ def target_of(view: ConnectorView, place: Place) -> Target:
 def ask(row: Connector, *, bind: bool = True, send: tuple[str, str] | None = None, force: bool = False) -> Facts:
     """The second opinion on every host of a connector, one after the other; `ok` when all of them work.
 
-    Each bind counts among the tries of all binds (credential_checks): while the carrier refuses our credentials no
-    further one is made before its time, unless `force`, and none at its other hosts once one of them has refused.
-    The text is sent over the first host that takes the bind, once.
+    The binds count among the tries of all binds (credential_checks), as one however many hosts refuse: while the
+    carrier refuses our credentials no further one is made before its time, unless `force`, and none at its other hosts
+    once one of them has refused. The text is sent over the first host that takes the bind, once.
     """
     view, told = view_of(row.pk), list[Facts]()
+    tries = _Tries(view) if bind else None
     for place in view.places[:MOST_HOSTS]:
         refused = next((one for one in told if one["bind"] and one["bind"]["status"] in FAULTS), None)
         sent = any(one["send"] for one in told)
         if refused:
             told.append(_result(place, error=f"not tried: {refused['host']} refused our credentials"))
         else:
-            told.append(_ask(view, place, bind=bind, send=None if sent else send, force=force))
+            told.append(_ask(view, place, tries, send=None if sent else send, force=force))
     return together(told)
 
 
@@ -98,27 +99,44 @@ def together(hosts: list[Facts]) -> Facts:
     }
 
 
-def _ask(view: ConnectorView, place: Place, *, bind: bool, send: tuple[str, str] | None, force: bool) -> Facts:
-    mark = credential_checks.fingerprint(view)
-    if bind and not force:
-        turn = credential_checks.ask(view.id, mark, patience=4 * STEP_SECONDS)
-        if not turn.go:
-            why = f"not tried: the carrier refused our credentials; next try in {turn.wait:.0f} s"
-            return _result(place, error=why if turn.refusals else "not tried: another bind is trying; ask again")
-    told = probe(target_of(view, place), bind=bind, send=send)
-    if bind:
-        _remember(view.id, mark, told["bind"], told["host"])
+class _Tries:
+    """The binds of one command, which count as one try: its hosts together must not use up the three of the binds."""
+
+    def __init__(self, view: ConnectorView) -> None:
+        self._id, self._mark = view.id, credential_checks.fingerprint(view)
+        self._most = credential_checks.refusals(self._id, self._mark) + 1
+        self._taken = False
+
+    def why_not(self) -> str:
+        """Why no bind may be tried now; empty when one may."""
+        turn = credential_checks.ask(self._id, self._mark, patience=4 * STEP_SECONDS)
+        if turn.go:
+            return ""
+        if not turn.refusals:
+            return "not tried: another bind is trying; ask again"
+        return f"not tried: the carrier refused our credentials; next try in {turn.wait:.0f} s"
+
+    def remember(self, status: int | None, host: str) -> None:
+        """What a host (host:port) answered; None: nothing."""
+        if status == 0:
+            self._taken = True
+            credential_checks.accepted(self._id, self._mark)
+        elif status in FAULTS or (status in PERHAPS and not self._taken):  # as workers.binds.admission judges
+            counts = status in FAULTS
+            credential_checks.refused(self._id, self._mark, status, counts=counts, host=host, most=self._most)
+        else:
+            credential_checks.unheard(self._id, self._mark)
+
+
+def _ask(
+    view: ConnectorView, place: Place, tries: _Tries | None, *, send: tuple[str, str] | None, force: bool
+) -> Facts:
+    if tries is not None and not force and (why_not := tries.why_not()):
+        return _result(place, error=why_not)
+    told = probe(target_of(view, place), bind=tries is not None, send=send)
+    if tries is not None:
+        tries.remember(told["bind"] and told["bind"]["status"], told["host"])
     return told
-
-
-def _remember(connector_id: int, mark: str, bound: Facts | None, host: str) -> None:
-    if bound is None or bound["status"] is None:
-        credential_checks.unheard(connector_id, mark)
-    elif bound["status"] == 0:
-        credential_checks.accepted(connector_id, mark)
-    else:
-        counts = bound["status"] in FAULTS
-        credential_checks.refused(connector_id, mark, bound["status"], counts=counts, host=host)
 
 
 def probe(target: Target, *, bind: bool, send: tuple[str, str] | None = None) -> Facts:

@@ -5,16 +5,15 @@ page = wire_log(connector_log(connector), filters=Filters(errors=True), texts=Fa
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from functools import reduce
 from operator import or_
 from typing import Any, Final
 from uuid import UUID
 
-from django.db.models import Q, QuerySet
+from django.db.models import Q
 
 from accounts.models import SmppClient
-from common.clock import utc_now
 from connectors.models import Connector
 from messaging.models import WireLog
 from messaging.wirelog.decoding import facts_of, status_facts
@@ -25,7 +24,6 @@ from smpp.constants import CommandId
 from smpp.pdu import BIND_COMMANDS
 
 PAGE, LARGEST_PAGE = 100, 1_000
-_BEHIND: Final = timedelta(seconds=15)  # rows of other processes, which write every two seconds, may come so late
 _MOST_FRESH: Final = 1_000  # rows of one look
 _BIND_ANSWERS: Final = {f"{CommandId(command).name.lower()}_resp" for command in BIND_COMMANDS}
 Told = dict[str, Any]
@@ -99,29 +97,32 @@ def refused_binds(log: Log, *, limit: int = 50) -> list[Told]:
 
 
 class Tail:
-    """What is new since the last look; begins now. Rows of other processes may come a little late and out of order."""
+    """What is new since the last look; begins now.
+
+    New is a row that was not there at the last look, however old its PDUs are: processes keep theirs through a fault of
+    the database, and show them in no order. So a look reads the ids that a subject has (its newest PDUs are kept, so
+    these are about a thousand at most), and entries of new rows alone.
+    """
 
     def __init__(self, log: Log, *, filters: Filters | None = None, texts: bool = False) -> None:
         self._log, self._filters, self._texts = log, filters or Filters(), texts
         self._talks = Talks()
-        self._newest = utc_now()
-        self._seen: dict[UUID, datetime] = {}
-        self._seen.update(self._fresh().values_list("pk", "until"))
+        self._seen = self._present()
 
     def read(self) -> list[Told]:
         """Entries that were written since the last look, the oldest first."""
-        fresh = list(self._fresh().order_by("until", "pk")[:_MOST_FRESH])
-        self._seen |= {row.pk: row.until for row in fresh}
-        # A process whose clock is ahead must not hide what the others write.
-        self._newest = max([self._newest, *(min(row.until, utc_now()) for row in fresh)])
-        self._seen = {pk: until for pk, until in self._seen.items() if until > self._newest - _BEHIND}
+        present = self._present()
+        fresh = self._rows(sorted(present - self._seen)[:_MOST_FRESH])
+        self._seen = (self._seen & present) | {row.pk for row in fresh}
         found = _narrowed(list(self._talks.pair(_entries(fresh))), self._filters, self._log)
         return [_told(placed, self._log, self._texts) for placed in found]
 
-    def _fresh(self) -> "QuerySet[WireLog]":
-        """Rows that end after the newest one that was seen, or a little before it, and were not seen themselves."""
+    def _present(self) -> set[UUID]:
         whose = reduce(or_, (Q(kind=subject.kind, key=subject.key) for subject in self._log.subjects))
-        return WireLog.objects.filter(whose, until__gt=self._newest - _BEHIND).exclude(pk__in=list(self._seen))
+        return set(WireLog.objects.filter(whose).values_list("pk", flat=True))
+
+    def _rows(self, ids: Sequence[UUID]) -> list[WireLog]:
+        return list(WireLog.objects.filter(pk__in=ids)) if ids else []
 
 
 def _all(log: Log) -> list[Placed]:

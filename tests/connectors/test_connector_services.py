@@ -1,13 +1,15 @@
 """Connectors are written through services that refuse what would not work."""
 
 from decimal import Decimal
+from functools import partial
 
 import pytest
 from django.core.exceptions import ValidationError
+from django.db.models import JSONField, Value
 
 from connectors.limits import MOST_HOSTS
 from connectors.models import Connector, ConnectorProfile
-from connectors.services import create_connector, stop, update_connector
+from connectors.services import create_connector, drain, stop, switch, update_connector
 from tests.support.cast import make_connector
 from tests.support.certificates import self_signed
 
@@ -101,12 +103,31 @@ def test_the_ends_of_each_range_are_taken_and_a_certificate_with_its_chain(tmp_p
     assert update_connector(connector=line, **many).dest_ton == 6
 
 
-def test_a_line_of_an_older_rule_can_still_be_stopped():
+OLDER_RULES = {
+    "response_timeout": 0,
+    "tls_ca": "no pem",
+    "more_hosts": Value(None, JSONField()),  # null inside JSON, which the column takes
+    "tlv_dictionary": [],
+    "error_classes": {"a": "b"},
+    "uncertain_policy": {"otp": "banana"},
+    "interface_version": 0x12,
+}
+
+
+@pytest.mark.parametrize("column", OLDER_RULES)
+@pytest.mark.parametrize("deed", [stop, drain, partial(switch, active=False)], ids=["stop", "drain", "off"])
+def test_a_line_of_an_older_rule_can_still_be_taken_out_of_service(deed, column):
     line = make_connector()
-    Connector.objects.update(response_timeout=0, tls_ca="no pem")
-    assert stop(connector=line).desired == "stopped"
-    with pytest.raises(ValidationError, match="1 to 3600"):
-        update_connector(connector=line, response_timeout=0)
+    Connector.objects.update(**{column: OLDER_RULES[column]})
+    before = Connector.objects.values(*OLDER_RULES).get()
+    left = deed(connector=line)
+    assert (left.active, left.desired) != (True, "started")
+    assert Connector.objects.values("active", "desired", *OLDER_RULES).get() == {
+        "active": left.active, "desired": left.desired, **before,
+    }  # fmt: skip
+    with pytest.raises(ValidationError) as refused:
+        update_connector(connector=line, window=0, **{column: before[column]})
+    assert set(refused.value.message_dict) == {column, "window"}
 
 
 def test_values_of_the_right_shape_are_taken():

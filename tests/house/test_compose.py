@@ -1,5 +1,6 @@
 """docker-compose.yml, Procfile and .env.example agree with the code and with each other."""
 
+import json
 import re
 from itertools import pairwise
 from pathlib import Path
@@ -118,3 +119,18 @@ def test_gunicorn_believes_no_proxy_by_itself(name):
     """It would take X-Forwarded-For from 127.0.0.1 before api.gate sees who really asked."""
     text = (ROOT / name).read_text()
     assert "--forwarded-allow-ips=" in text[text.index("gateway_project.asgi:application") :]
+
+
+def test_image_compose_and_procfile_start_the_same_web():
+    """But for the address and the heartbeat file: inside a container all interfaces, and in memory."""
+    image = json.loads(re.search(r"^CMD (\[.*?\])", dockerfile_in_long_lines(), re.MULTILINE)[1])
+    compose, procfile = SERVICES["web"]["command"], PROCFILE["web"].removeprefix("exec ").split()
+    assert image == [word.replace("${WEB_WORKERS:-2}", "2") for word in compose]
+    assert compose[-2] == "--worker-tmp-dir"
+    where = procfile.index("--bind") + 1
+    assert compose[:-2] == [*procfile[:where], "0.0.0.0:8080", *procfile[where + 1 :]]
+
+
+def dockerfile_in_long_lines():
+    """Without the line breaks inside a command."""
+    return re.sub(r"\\\n\s*", "", (ROOT / "Dockerfile").read_text())

@@ -5,6 +5,7 @@ import time
 from datetime import timedelta
 
 import pytest
+from celery.signals import worker_process_shutdown, worker_shutdown
 from django.conf import settings
 from django.db import OperationalError, connection
 from kombu import Connection
@@ -106,6 +107,51 @@ def test_a_store_that_is_away_at_the_end_leaves_the_rows_to_the_relay(monkeypatc
     monkeypatch.setattr(outbox, "delete", lambda *_: (_ for _ in ()).throw(OperationalError("away")))
     own.close()
     assert OutboxBatch.objects.count() == 1 and not threads()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_what_commits_during_the_end_does_not_keep_it_from_ending_while_the_store_is_away(monkeypatch):
+    who, box = cast.customer("100"), PostBox(at_once=True)
+    own = Outbox(lambda: box)
+    Intake(own, make_intake()._pace).submit_many([request(who)])
+
+    def away(*_):
+        own.publish([])  # somebody's on_commit, in the middle of the end
+        raise OperationalError("away")
+
+    monkeypatch.setattr(outbox, "delete", away)
+    own.close()
+    assert not threads() and own.take_confirmed() == []
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_store_that_hangs_holds_the_end_up_for_its_bound_only(monkeypatch):
+    who, box = cast.customer("100"), PostBox(at_once=True)
+    own, hanging, released = Outbox(lambda: box), threading.Event(), threading.Event()
+    Intake(own, make_intake()._pace).submit_many([request(who)])
+
+    def hang(*_):
+        hanging.set()
+        released.wait(60)
+        return 0
+
+    monkeypatch.setattr(outbox, "delete", hang)
+    own.close(timeout=0.2)
+    assert hanging.wait(10) and threads()  # it returned although the statement still runs
+    released.set()
+    assert wait_until(lambda: not threads(), timeout=5)
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("ended", [worker_process_shutdown, worker_shutdown], ids=["a child", "a pool of threads"])
+def test_a_celery_worker_that_ends_leaves_no_confirmed_rows_to_the_relay(ended):
+    import gateway_project.celery  # noqa: F401 - it listens to the signals
+
+    make_intake(PostBox(open=False)).submit_many([request(cast.customer("100"))])
+    age(6)
+    assert relay() == 1  # as the tick of a worker does, over the broker
+    ended.send(sender=None)
+    assert not OutboxBatch.objects.exists() and not threads()
 
 
 @pytest.mark.django_db(transaction=True)

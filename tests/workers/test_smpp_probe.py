@@ -2,6 +2,7 @@
 
 import json
 import socket
+from contextlib import ExitStack, contextmanager
 from io import StringIO
 
 import pytest
@@ -10,6 +11,7 @@ from django.core.management import CommandError, call_command
 from accounts.models import AuditEntry
 from connectors import credential_checks
 from connectors.models import CredentialCheck
+from smpp.constants import CommandStatus
 from tests.support import cast
 from tests.workers.bind_cast import carrier
 from workers import second_opinion
@@ -112,6 +114,48 @@ def test_once_a_host_refuses_our_credentials_the_others_are_not_tried():
         assert code == 1 and "not tried: 127.0.0.1:" in told["hosts"][1]["error"]
         assert (first.counters["refused_binds"], second.counters["refused_binds"]) == (1, 0)
         assert CredentialCheck.objects.get().refused_by == f"127.0.0.1:{first.port}"
+
+
+BIND_FAILED, SYSTEM_ERROR = int(CommandStatus.ESME_RBINDFAIL), int(CommandStatus.ESME_RSYSERR)
+
+
+@contextmanager
+def four_hosts(*refusals):
+    """A connector with four hosts, each of which refuses binds with its status, or takes them for None."""
+    with ExitStack() as stack:
+        ports = [stack.enter_context(carrier(refuse_binds=refusal and str(refusal))).port for refusal in refusals]
+        yield cast.make_connector(port=ports[0], more_hosts=[f"127.0.0.1:{port}" for port in ports[1:]])
+
+
+def refused_tries():
+    return CredentialCheck.objects.values_list("refusals", flat=True).get()
+
+
+def test_one_command_counts_as_one_try_however_many_hosts_refuse():
+    with four_hosts(*[BIND_FAILED] * 4) as line:
+        for counted in range(1, 4):
+            told, code = run(line.name, "--bind", "--force")
+            assert [host["bind"]["status"] for host in told["hosts"]] == [BIND_FAILED] * 4 and code == 1
+            assert refused_tries() == counted
+        turn = credential_checks.ask(
+            line.pk, credential_checks.fingerprint(second_opinion.view_of(line.pk)), patience=1
+        )
+        assert turn.wait > credential_checks.PAUSE - 60
+
+
+def test_a_wrong_password_after_other_refusals_is_the_one_try_of_the_command():
+    wrong = int(CommandStatus.ESME_RINVPASWD)
+    with four_hosts(BIND_FAILED, BIND_FAILED, wrong, None) as line:
+        told, _ = run(line.name, "--bind", "--force")
+        assert "not tried" in told["hosts"][3]["error"]
+        assert CredentialCheck.objects.values("refusals", "last_status").get() == {"refusals": 1, "last_status": wrong}
+
+
+@pytest.mark.parametrize("refusals", [(None, *[BIND_FAILED] * 3), [SYSTEM_ERROR] * 4], ids=["taken", "system error"])
+def test_what_says_nothing_of_our_credentials_is_no_try(refusals):
+    with four_hosts(*refusals) as line:
+        run(line.name, "--bind", "--force")
+        assert not CredentialCheck.objects.filter(refusals__gt=0).exists()
 
 
 def test_people_read_a_line_a_step_below_each_host():
