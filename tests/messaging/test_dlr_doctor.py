@@ -306,7 +306,7 @@ def test_the_command_refuses_what_cannot_be_decided():
     here.report(here.take(20))
     assert command("--reject", here.account)[0] == 0
     for arguments, words in [
-        (("--accept", here.account), "nothing is proposed"),
+        (("--accept", here.account), "nothing is proposed; hex_to_dec was rejected by dlr_doctor at 20"),
         (("--accept", "nobody"), "no connector has the carrier account nobody"),
         (("nobody",), "no connector"),
     ]:
