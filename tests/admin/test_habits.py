@@ -181,5 +181,13 @@ def test_a_line_whose_binds_are_down_is_seen_at_a_glance(superadmin: Client) -> 
     assert page.bind(cast.make_connector(desired="stopped"))[0] == "closed"
 
 
+def test_the_samples_of_a_proposal_are_read_as_pairs_and_not_as_markup(superadmin: Client) -> None:
+    proposal = MAKE["messaging.IdRuleProposal"]()
+    proposal.samples = [{"answer": "3a<b>", "receipt": "58", "number": "…0001"}]
+    proposal.save()
+    page = superadmin.get(url("messaging.IdRuleProposal", "change", proposal.pk)).text
+    assert "<code>3a&lt;b&gt; ↔ 58</code> (…0001)" in page and "u2026" not in page
+
+
 def test_the_zone_of_times_stands_on_every_page(superadmin: Client) -> None:
     assert "Times: UTC" in superadmin.get(reverse("admin:index")).text
