@@ -12,6 +12,7 @@ __all__ = [
     "STATUS_TEXT",
     "VERSION_33",
     "VERSION_34",
+    "VERSION_50",
     "CommandId",
     "CommandStatus",
     "DataCoding",
@@ -32,6 +33,7 @@ MAX_SEQUENCE = 0x7FFFFFFF
 DEFAULT_MAX_FRAME = 65_536 + 1_024
 VERSION_33 = 0x33
 VERSION_34 = 0x34
+VERSION_50 = 0x50
 
 
 class CommandId(IntEnum):

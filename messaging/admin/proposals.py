@@ -3,6 +3,8 @@ from collections.abc import Callable
 from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.utils.html import format_html_join
+from django.utils.safestring import mark_safe
 
 from accounts.admin.log import actor_of
 from common.staff import ReadOnlyAdmin
@@ -36,7 +38,14 @@ class IdRuleProposalAdmin(ReadOnlyAdmin):
     )
     list_filter = (("state", ChoicesDropdownFilter),)
     search_fields = ("carrier_account__istartswith",)
+    exclude = ("samples",)
+    readonly_fields = ("pairs",)
     actions = ("accept", "reject")
+
+    @display(description="samples: answer, receipt, end of the number")
+    def pairs(self, proposal: IdRuleProposal) -> str:
+        lines = ((pair["answer"], pair["receipt"], pair["number"]) for pair in proposal.samples)
+        return format_html_join(mark_safe("<br>"), "<code>{} ↔ {}</code> ({})", lines)
 
     @display(description="state", label=_COLOURS)
     def shown_state(self, proposal: IdRuleProposal) -> str:

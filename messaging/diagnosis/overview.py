@@ -98,7 +98,8 @@ def _bind(
         "bind_status": _named(state.bind_status if state else None),
         "next_try_at": live.next_try_at if live else None,
         "window_used": live.window_used if live else 0,
-        "rate": live.rate if live else 0.0,
+        # Its last report before it closed: nothing goes out any more.
+        "rate": live.rate if live and live.state == "bound" else 0.0,
         "learned_ceiling": live.ceiling if live else None,
         "enquire_link_ms": live.probe_ms if live else None,
         "reported_at": state.updated_at if state else None,

@@ -165,6 +165,15 @@ def test_a_bind_that_fell_silent_is_not_called_bound():
 
 
 @pytest.mark.django_db
+def test_a_bind_that_was_closed_under_traffic_sends_nothing():
+    line = cast.make_connector(desired="stopped")
+    BindLease.objects.create(connector=line, bind_no=1, owner="o", expires_at=database_now() + HOUR)
+    BindState.objects.create(connector=line, bind_no=1, state="stopped", rate=36.0)
+    told = overview(line.name)
+    assert told is not None and told["throughput"]["now"] == 0.0 and told["binds"][0]["rate"] == 0.0
+
+
+@pytest.mark.django_db
 def test_a_list_costs_as_many_queries_for_eight_lines_as_for_one(django_assert_num_queries):
     for lines in (1, 8):
         while len(overviews()) < lines:

@@ -301,12 +301,32 @@ def test_the_command_tells_decides_and_says_by_its_status_what_is_left_to_do():
     assert facts["clock"]["zone"] == 0
 
 
+def test_receipts_that_came_over_a_line_of_another_account_are_told_to_belong_there():
+    """Two lines with one login, not told to be one carrier account: the carrier reports over either bind."""
+    here, strange = carrier(), carrier()
+    messages = here.take(20)
+    pdus = [receipt(answer_hex(n), recipient=f"+{message.recipient}") for n, message in enumerate(messages)]
+    strange.line.hear(*pdus)
+    status, told_ = command(strange.account)
+    assert status == 1
+    assert f"20 are for messages of {here.connector.name}: if it is one login" in told_
+    assert "the same carrier_account" in told_
+    assert "are for messages of" not in command(here.account)[1]
+
+
+def test_equal_ids_to_other_numbers_are_no_messages_of_another_line():
+    here, strange = carrier(), carrier()
+    here.take(20)
+    strange.line.hear(*(receipt(answer_hex(n), recipient=f"+9719{n:08d}") for n in range(20)))
+    assert doctor.examine(strange.account).elsewhere == {}
+
+
 def test_the_command_refuses_what_cannot_be_decided():
     here = carrier()
     here.report(here.take(20))
     assert command("--reject", here.account)[0] == 0
     for arguments, words in [
-        (("--accept", here.account), "nothing is proposed"),
+        (("--accept", here.account), "nothing is proposed; hex_to_dec was rejected by dlr_doctor at 20"),
         (("--accept", "nobody"), "no connector has the carrier account nobody"),
         (("nobody",), "no connector"),
     ]:

@@ -1,5 +1,6 @@
 """query_sm, cancel_sm and replace_sm: of the client's own messages, whoever's id is named."""
 
+import dataclasses
 from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
@@ -16,8 +17,8 @@ from messaging.models import Message, Status
 from messaging.preparation import FURTHEST, LONGEST_VALIDITY
 from messaging.replace import Replacement, replace
 from messaging.status import FINAL
+from smpp.constants import VERSION_50, EsmClass, MessageState, RegisteredDelivery
 from smpp.constants import CommandStatus as S
-from smpp.constants import EsmClass, RegisteredDelivery
 from smpp.pdu import CancelSm, Pdu, QuerySm, QuerySmResp, ReplaceSm
 from smpp.times import format_absolute, parse_time
 from smpp.tlvs import Tlvs
@@ -38,7 +39,8 @@ async def answer(session: Session, pdu: Pdu) -> None:
         return
     try:
         async with session.shared.questions:
-            session.respond(await session.shared.database.run(_DEEDS[type(pdu)], client, pdu))
+            told = await session.shared.database.run(_DEEDS[type(pdu)], client, pdu)
+        session.respond(_in_the_words_of(session.connection.session.peer_version, told))
     except Refused as refusal:
         session.refuse(pdu, refusal.status, refusal.reason)
     except Rejected as problem:
@@ -48,6 +50,13 @@ async def answer(session: Session, pdu: Pdu) -> None:
     except Exception as error:
         session.refuse(pdu, S.ESME_RSYSERR, f"{type(error).__name__}")
         raise
+
+
+def _in_the_words_of(version: int | None, told: Pdu) -> Pdu:
+    """SMPP 3.4 §5.2.28 begins with ENROUTE: only 5.0 clients know SCHEDULED, which is 0."""
+    if (version or 0) < VERSION_50 and isinstance(told, QuerySmResp) and told.message_state == MessageState.SCHEDULED:
+        return dataclasses.replace(told, message_state=int(MessageState.ENROUTE))
+    return told
 
 
 _FAILED: Final[dict[type[Pdu], int]] = {

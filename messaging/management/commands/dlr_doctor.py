@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from datetime import UTC
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
@@ -34,7 +35,10 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         """Look or decide."""
         if options["accept"] or options["reject"]:
-            facts = self._accept(options["accept"]) if options["accept"] else self._reject(options["reject"])
+            try:
+                facts = self._accept(options["accept"]) if options["accept"] else self._reject(options["reject"])
+            except doctor.AlreadyDecided as error:  # by somebody else, while we looked
+                raise CommandError(str(error), returncode=CANNOT) from error
             bus.close()
             words = ", ".join(f"{name}: {value}" for name, value in facts.items())
             self.stdout.write(json.dumps({"ok": True, **facts}) if options["json"] else words)
@@ -52,12 +56,12 @@ class Command(BaseCommand):
 
     def _accept(self, account: str) -> dict[str, Any]:
         proposal = doctor.accept(_proposed(account), actor=ACTOR)
-        total, over = 0, False
+        over = False
         while not over:  # to the end: a person waits for it
             proposal.refresh_from_db()
-            found, over = doctor.rehome(proposal)
-            total += found
-        return {"carrier_account": account, "rule": proposal.rule, "rehomed": total}
+            _, over = doctor.rehome(proposal)
+        proposal.refresh_from_db()  # the clock's job has its share
+        return {"carrier_account": account, "rule": proposal.rule, "rehomed": proposal.rehomed}
 
     def _reject(self, account: str) -> dict[str, Any]:
         proposal = doctor.reject(_proposed(account), actor=ACTOR)
@@ -75,8 +79,18 @@ def _proposed(account: str) -> IdRuleProposal:
     [known] = _accounts(account)
     proposal = doctor.propose(known, at_once=True)
     if proposal is None:
-        raise CommandError(f"{account}: {doctor.examine(known).verdict}; nothing is proposed", returncode=CANNOT)
+        words = f"{account}: {doctor.examine(known).verdict}; nothing is proposed"
+        raise CommandError(f"{words}{_last_decision(known)}", returncode=CANNOT)
     return proposal
+
+
+def _last_decision(account: str) -> str:
+    """What somebody has decided before: perhaps a moment ago, in another shell."""
+    last = doctor.last_decision(account)
+    if last is None or last.decided_at is None:
+        return ""
+    when = last.decided_at.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+    return f"; {last.rule} was {last.state.lower()} by {last.decided_by} at {when}"
 
 
 def _lines(found: Examination, proposal: IdRuleProposal | None) -> Iterator[str]:

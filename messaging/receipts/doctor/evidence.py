@@ -3,6 +3,7 @@
 Every read is bounded and goes through an index or a stretch of the key; none of them counts or locks.
 """
 
+from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -13,7 +14,7 @@ from django.db.models import Q, QuerySet
 
 from common.ids import floor_at
 from common.sql import dialect
-from messaging.lines import siblings
+from messaging.lines import line_name, siblings
 from messaging.models import Part, Receipt
 from messaging.receipts.doctor.clocks import Dated
 from messaging.receipts.doctor.diagnosis import LONGEST, Sent, Unmatched, digits
@@ -29,6 +30,7 @@ NEWEST = 2000
 PARTS = 20_000
 STRETCH = 5000  # receipts of all carriers among which the last ones of an account are looked for
 LAST = 200
+STRAYS = 200  # receipts whose messages are looked for on the lines of other accounts
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +91,24 @@ def sent(carrier_account: str, receipts: Collection[Unmatched]) -> list[Sent]:
         return []
     came = [receipt.received_at for receipt in receipts]
     return [*_parts(lines, numbers, min(came), max(came)), *_first_copies(lines, numbers, min(came), max(came))]
+
+
+def elsewhere(carrier_account: str, receipts: Sequence[Unmatched]) -> Counter[str]:
+    """How many of the newest receipts name, by id and number, a message that went over a line of another account; by
+    the name of that line.
+
+    So it is when one login at a carrier serves lines that are not told to be one account: the carrier reports over
+    whichever bind it likes.
+    """
+    newest = {receipt.provider_id: receipt for receipt in receipts[-STRAYS:] if receipt.provider_id}
+    if not newest:
+        return Counter()
+    low = floor_at(min(receipt.received_at for receipt in newest.values()) - LONGEST)
+    others = Part.objects.filter(id__gte=low, provider_key__in=newest).exclude(provider_key="")
+    found = others.exclude(connector_id__in=siblings(carrier_account)).values_list(
+        "connector_id", "provider_key", "message__recipient"
+    )
+    return Counter(line_name(number) for number, key, to in found if digits(to) in newest[key].numbers)
 
 
 def _parts(lines: Sequence[int], numbers: Sequence[str], first: datetime, last: datetime) -> list[Sent]:

@@ -1,14 +1,15 @@
 """One look at the receipts of a carrier account: what connector diagnostics, the command and the tick ask for."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from operator import itemgetter
 
 from messaging import rows
 from messaging.lines import line, siblings
 from messaging.receipts.doctor import clocks, evidence
 from messaging.receipts.doctor.clocks import ClockVerdict
-from messaging.receipts.doctor.diagnosis import Finding, Sent, Unmatched, diagnose, form_of, sample
+from messaging.receipts.doctor.diagnosis import ENOUGH, Finding, Sent, Unmatched, diagnose, form_of, sample
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +27,7 @@ class Examination:
     finding: Finding
     samples: Sequence[dict[str, str]]
     clock: ClockVerdict
+    elsewhere: Mapping[str, int]  # lines of other accounts that the ids and numbers belong to
 
     @property
     def at_least(self) -> bool:
@@ -38,8 +40,15 @@ class Examination:
         if not self.unmatched:
             return "every receipt has its message"
         if not self.finding.rule:
-            return self.finding.why
+            return f"{self.finding.why}{self._advice}"
         return f"{self.finding.agreeing} messages agree on {self.finding.rule}"
+
+    @property
+    def _advice(self) -> str:
+        if not self.elsewhere:
+            return ""
+        name, many = max(self.elsewhere.items(), key=itemgetter(1))
+        return f"; {many} are for messages of {name}: if it is one login, give both lines the same carrier_account"
 
 
 def examine(carrier_account: str, *, now: datetime | None = None) -> Examination:
@@ -63,6 +72,7 @@ def examine(carrier_account: str, *, now: datetime | None = None) -> Examination
         finding=finding,
         samples=sample(finding, receipts),
         clock=clocks.judge(last.dated),
+        elsewhere={} if finding.rule or len(receipts) < ENOUGH else evidence.elsewhere(carrier_account, receipts),
     )
 
 

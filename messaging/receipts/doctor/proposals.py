@@ -74,6 +74,14 @@ def open_proposal(carrier_account: str) -> IdRuleProposal | None:
     return IdRuleProposal.objects.filter(carrier_account=carrier_account, state=State.OPEN).first()
 
 
+def last_decision(carrier_account: str) -> IdRuleProposal | None:
+    """What a person decided last for the account."""
+    decided = IdRuleProposal.objects.filter(
+        carrier_account=carrier_account, state__in=(State.ACCEPTED, State.REJECTED), decided_at__isnull=False
+    )
+    return decided.order_by("-decided_at").first()
+
+
 def open_proposals() -> Sequence[IdRuleProposal]:
     """All that wait for a decision."""
     return list(IdRuleProposal.objects.filter(state=State.OPEN).order_by("carrier_account"))

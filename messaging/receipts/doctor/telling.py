@@ -18,6 +18,7 @@ def told(found: Examination, proposal: IdRuleProposal | None) -> dict[str, Any]:
         "receipt_format": found.receipt_format,
         "verdict": found.verdict,
         "fits": dict(found.finding.fits),
+        "elsewhere": dict(found.elsewhere),
         "samples": list(found.samples),
         "clock": asdict(found.clock),
         "proposal": {"id": proposal.pk, "rule": proposal.rule, "agreeing": proposal.agreeing} if proposal else None,

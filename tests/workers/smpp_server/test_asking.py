@@ -22,11 +22,11 @@ def submit_sm(**fields) -> SubmitSm:
     return SubmitSm(**{**values, "registered_delivery": 1, **fields})
 
 
-def conversation(found: Scene, *steps):
+def conversation(found: Scene, *steps, version=0x34):
     """Each step makes a PDU of the answers so far; returns all answers."""
 
     async def talk():
-        esme = await bound(found)
+        esme = await bound(found, version=version)
         answers = []
         for step in steps:
             answers.append(await esme.request(step(answers)))
@@ -44,6 +44,20 @@ def test_a_query_tells_the_state_under_the_id_that_was_given(style):
         )
         assert (told.status, told.message_id, told.message_state) == (0, sent.message_id, MessageState.ENROUTE)
         assert told.final_date == ""
+
+
+@pytest.mark.parametrize(
+    ("version", "state"), [(0x33, MessageState.ENROUTE), (0x34, MessageState.ENROUTE), (0x50, MessageState.SCHEDULED)]
+)
+def test_a_scheduled_message_is_told_in_a_state_that_the_client_knows(version, state):
+    with scene() as found:
+        _, told = conversation(
+            found,
+            lambda _: submit_sm(schedule_delivery_time=IN_AN_HOUR),
+            lambda answers: QuerySm(message_id=answers[0].message_id),
+            version=version,
+        )
+        assert (told.status, told.message_state) == (0, state)
 
 
 def test_a_query_tells_when_it_ended():
