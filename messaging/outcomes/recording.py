@@ -1,7 +1,7 @@
 """Results of sending, recorded by the batch: one transaction for at most 500 of them."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from uuid import UUID
 
 import structlog
@@ -27,7 +27,8 @@ from messaging.receipts.settling import Settled
 log = structlog.get_logger(__name__)
 
 BATCH = 500
-# Results that change nothing but the part itself: no message is looked at for these.
+# Results that change nothing but the part itself: no message is locked or read for these, but where one receipt may
+# speak for several parts (Connector.dlr_parts) those that have several.
 _PLAIN = (SUBMITTED, SendKind.THROTTLED, SendKind.SESSION, SendKind.UNCERTAIN)
 
 
@@ -106,12 +107,7 @@ def _write(connector: ConnectorView, bind_no: int, results: dict[UUID, SubmitRes
         if result.kind == SUBMITTED
     }
     waiting = parked_with(connector.carrier_account, keys.values(), now=now)
-    if connector.dlr_parts != DlrParts.EACH:
-        parts, messages = rows.lock_with_siblings(results)
-    elif waiting or any(result.kind not in _PLAIN for result in results.values()):
-        parts, messages = rows.lock(results)
-    else:
-        parts, messages = rows.lock_parts(results), {}
+    parts, messages = _lock(connector, results, waiting)
     around = Surroundings(connector, bind_no, now, messages)
     steps = [plan(parts[part_id], results[part_id], around) for part_id in sorted(parts.keys() & results)]
     by_fate: dict[Fate, list[Step]] = defaultdict(list)
@@ -125,6 +121,19 @@ def _write(connector: ConnectorView, bind_no: int, results: dict[UUID, SubmitRes
     settled.ended += shared.settle_siblings(answered, parts, messages)
     parked.close(settled, messages, now=now)
     return keys
+
+
+def _lock(
+    connector: ConnectorView, results: Mapping[UUID, SubmitResult], waiting: Sequence[Fact]
+) -> tuple[dict[UUID, rows.PartRow], dict[UUID, rows.MessageRow]]:
+    plain = not waiting and all(result.kind in _PLAIN for result in results.values())
+    owners: dict[UUID, UUID] = {}
+    if connector.dlr_parts != DlrParts.EACH:
+        sizes = rows.owners(results)
+        owners = {part_id: owner for part_id, (owner, _) in sizes.items()}
+        if any(size > 1 for _, size in sizes.values()):
+            return rows.lock_with_siblings(owners, owners=owners)
+    return (rows.lock_parts(results), {}) if plain else rows.lock(results, owners=owners)
 
 
 def _settle_waiting(

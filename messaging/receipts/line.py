@@ -136,9 +136,10 @@ def _record_once(batch_ids: Collection[UUID], on_text: OnText, only: Collection[
         if not held.batches:
             return 0, []
         facts, texts = _read(held.batches, only)
-        if only is None and not held.alone:
-            order.check(held.batches, facts)
-        waiting = _apply(facts, texts, on_text, held.now)
+        others = order.others_words(held.batches, facts) if only is None and not held.alone else {}
+        if others:
+            order.check(others, order.newest(facts))
+        waiting = _apply(facts, texts, on_text, others, held.now)
         _close(held.batches, only)
     return len(held.batches), waiting
 
@@ -159,8 +160,9 @@ def _read(held: Sequence[Batch], only: Collection[str] | None) -> tuple[list[Fac
     return facts, texts
 
 
-def _apply(facts: list[Fact], texts: list[TextPdu], on_text: OnText, now: datetime) -> list[UUID]:
-    """Returns the ids of receipts that were parked."""
+def _apply(facts: list[Fact], texts: list[TextPdu], on_text: OnText, others: order.Words, now: datetime) -> list[UUID]:
+    """Returns the ids of receipts that were parked; raises order.Behind when `others` have an earlier word on a part
+    that these receipts would settle by a sibling."""
     matches = match(facts, now=now)
     receipts = [fact for fact in facts if fact.certain or fact.id in matches]
     texts = texts + [_as_text(fact) for fact in facts if not (fact.certain or fact.id in matches)]
@@ -172,6 +174,8 @@ def _apply(facts: list[Fact], texts: list[TextPdu], on_text: OnText, now: dateti
     matches |= match(before, now=now) if before else {}
     owners, families = owned(matches.values()), shared.families([*before, *receipts], matches)
     parts, messages = rows.lock_with_siblings(owners.keys(), owners=owners, families=families)
+    if others and families:
+        order.check(others, shared.followers_names(parts.values(), families))
     earlier = parked.apply_parked(before, matches, parts, messages, now=now) if before else Settled()
     settled = settle(receipts, matches, parts, messages, now=now, fresh=True)
     _insert(receipts)

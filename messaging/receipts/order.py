@@ -5,7 +5,7 @@ task looks at what the other holds before it settles, and takes along what was p
 """
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from uuid import UUID
 
@@ -18,6 +18,11 @@ from messaging.receipts.matching import Match, parked
 from messaging.receipts.reading import Fact, Origin, read
 from smpp.errors import PduError
 
+Name = tuple[str, str]
+"""A carrier account and an id by its rule: what a receipt speaks of."""
+Words = Mapping[UUID, Collection[Name]]
+"""Names by the batch in which they were heard."""
+
 
 class Behind(Exception):
     """Batches that came earlier and speak of the same messages are in other hands; nothing was written."""
@@ -27,20 +32,31 @@ class Behind(Exception):
         self.batch_ids = batch_ids
 
 
-def check(batches: Sequence[Batch], facts: Sequence[Fact]) -> None:
-    """Raise Behind when a batch that is not among `batches` has an earlier word on a message of these receipts.
+def others_words(batches: Sequence[Batch], facts: Sequence[Fact]) -> Words:
+    """What came before the last of these receipts and is in no batch among `batches`.
 
     A batch that failed before is not waited for: its turn may be hours away.
     """
-    newest: dict[tuple[str, str], UUID] = {}
-    for fact in facts:  # in order, so that the last one of a name stays
-        newest.update(dict.fromkeys(_names(fact), fact.id))
-    if not newest:
-        return
-    lines = {number for carrier, _ in newest for number in siblings(carrier)}
+    last = newest(facts)
+    if not last:
+        return {}
+    lines = {number for carrier, _ in last for number in siblings(carrier)}
     mine = {batch.id for batch in batches}
-    others = [batch for batch in fresh_before(max(newest.values()), lines) if batch.id not in mine]
-    earlier = [batch.id for batch in others if any(newest.get(name, batch.id) > batch.id for name in _said(batch))]
+    others = [batch for batch in fresh_before(max(last.values()), lines) if batch.id not in mine]
+    return {batch.id: set(_said(batch)) for batch in others}
+
+
+def newest(facts: Iterable[Fact]) -> dict[Name, UUID]:
+    """The last of these receipts, which are in order, under each name."""
+    last: dict[Name, UUID] = {}
+    for fact in facts:
+        last.update(dict.fromkeys(_names(fact), fact.id))
+    return last
+
+
+def check(words: Words, last: Mapping[Name, UUID]) -> None:
+    """Raise Behind when one of the batches speaks of a name and came before our last word on it."""
+    earlier = [key for key, names in words.items() if any(last.get(name, key) > key for name in names)]
     if earlier:
         raise Behind(earlier)
 
@@ -63,17 +79,15 @@ def elders(facts: Iterable[Fact], matches: dict[UUID, Match], *, now: datetime) 
     if not waiting:
         return []
     known = {fact.id for fact in found}
-    newest: dict[tuple[str, str], UUID] = {}
-    for fact in found:
-        newest.update(dict.fromkeys(_names(fact), fact.id))
-    return [fact for fact in waiting if fact.id not in known and fact.id < newest[_names(fact)[0]]]
+    last = newest(found)
+    return [fact for fact in waiting if fact.id not in known and fact.id < last[_names(fact)[0]]]
 
 
-def _names(fact: Fact) -> list[tuple[str, str]]:
+def _names(fact: Fact) -> list[Name]:
     return [(fact.carrier_account, key) for key in fact.keys]
 
 
-def _said(batch: Batch) -> Iterable[tuple[str, str]]:
+def _said(batch: Batch) -> Iterable[Name]:
     view = line(batch.connector_id)
     for pdu in batch.pdus if view is not None else ():
         try:

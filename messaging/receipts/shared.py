@@ -19,6 +19,7 @@ from messaging.finals import Ended
 from messaging.lines import line, siblings
 from messaging.models import Status
 from messaging.receipts.matching import BY_ADDRESS, BY_ID, Match
+from messaging.receipts.order import Name
 from messaging.receipts.reading import Fact
 from messaging.rows import MessageRow, PartRow
 
@@ -37,18 +38,30 @@ def speaks(mode: str, seq: int, total: int) -> bool:
     return True
 
 
-def families(facts: Sequence[Fact], matches: Mapping[UUID, Match]) -> set[UUID]:
-    """Messages of which these receipts may settle more parts than they match, or a part that follows another: to be
-    locked with all their parts."""
+def families(facts: Sequence[Fact], matches: Mapping[UUID, Match]) -> dict[UUID, UUID]:
+    """Messages of which these receipts, in order, may settle more parts than they match, or a part that follows
+    another, each with the last such receipt: to be locked with all their parts."""
     accounts = {fact.carrier_account for fact in facts}
     sharing = {name for name in accounts if any(_mode(number) != DlrParts.EACH for number in siblings(name))}
     if not sharing:
-        return set()
+        return {}
     known = [(fact, matches[fact.id]) for fact in facts if fact.carrier_account in sharing and fact.id in matches]
     return {
-        found.message_id
+        found.message_id: fact.id
         for fact, found in known
         if found.message_id is not None and (fact.status in status.RECEIPT_FINALS or found.by == BY_ADDRESS)
+    }
+
+
+def followers_names(parts: Iterable[PartRow], families: Mapping[UUID, UUID]) -> dict[Name, UUID]:
+    """Under which names a receipt of its own would come for each part that may follow another one, with the last
+    receipt for its message as `families` tells it: of two the one that came first must settle."""
+    following = [part for part in parts if part.message_id in families and part.provider_key and _waits(part)]
+    views = [(part, line(part.connector_id)) for part in following]
+    return {
+        (view.carrier_account, part.provider_key): families[part.message_id]
+        for part, view in views
+        if view is not None and view.dlr_parts != DlrParts.EACH
     }
 
 

@@ -322,10 +322,12 @@ def test_receipts_that_speak_for_all_parts(who):
     line = bind(who)
     some = [sent(who, line, parts=3) for _ in range(5)]
     early = accepted(who, parts=3)
+    short = [accepted(who) for _ in range(3)]
     line.claim()
     with watching() as seen:
         line.hear(*(receipt_for(message) for message in some), receipt_for(early))
         line.record(*(line.result(derive(early.id, s), provider_id=f"{early.id.hex[:24]}-{s}") for s in (1, 2, 3)))
+        line.record(*(line.result(derive(m.id, 1), provider_id=f"{m.id.hex[:24]}-1") for m in short))
     assert Message.objects.filter(id__in=[*(m.id for m in some), early.id], status="DELIVERED").count() == 6
     check(seen, least=8)
 

@@ -6,12 +6,13 @@ import pytest
 from django.db import connection
 
 from messaging import receipts
-from messaging.models import Receipt, Status
+from messaging.models import MessageEvent, Receipt, Status
 from messaging.receipts import line as recording
 from messaging.receipts import parked
 from smpp.codec import encode
 from smpp.constants import MessageState
 from smpp.pdu import DeliverSm
+from tests.messaging.sharing import D, U, matched, paying_on_delivery, states
 from tests.messaging.underway import accepted, bind, receipt_for, sent, state_of, told, waiting_lines
 from tests.support.cast import customer
 from tests.support.waiting import wait_until
@@ -66,6 +67,81 @@ def test_a_slow_task_with_the_earlier_receipt_is_not_passed_by_a_quick_one_with_
     assert [receipt.status for receipt in Receipt.objects.order_by("id")] == ["DELIVERED", "UNDELIVERED"]
     assert len(told(message)) == 1
     assert waiting_lines() == 0
+
+
+def test_a_part_keeps_its_own_earlier_receipt_that_is_in_slow_hands_although_its_sibling_speaks_for_it():
+    cast = paying_on_delivery("first")
+    line = bind(cast)
+    message = sent(cast, line, parts=3)
+    first = receipts.store(line.connector_id, 1, [TEXT, receipt_for(message, U, seq=2)])
+    second = receipts.store(line.connector_id, 2, [receipt_for(message, D, seq=1)])
+    holding, go_on = threading.Event(), threading.Event()
+
+    def slowly(_):
+        holding.set()
+        go_on.wait(20)
+
+    slow = in_thread(lambda: receipts.record_line_events([first], on_text=slowly))
+    assert holding.wait(20)
+    quick = in_thread(lambda: receipts.record_line_events([second], on_text=list))
+    try:
+        wait_until(lambda: blocked() or not quick.is_alive())
+        assert states(message) == "---"
+    finally:
+        go_on.set()
+        slow.join(20)
+        quick.join(20)
+    assert (states(message), matched(message)) == ("DUD", ["id", "id", "sibling"])
+    assert (cast.balance, len(told(message)), waiting_lines()) == (98, 1, 0)
+    assert not MessageEvent.objects.exists()
+
+
+def test_a_receipt_that_is_in_slow_hands_is_not_waited_for_by_one_that_speaks_for_another_message():
+    cast = paying_on_delivery("first")
+    line = bind(cast)
+    slow_one, quick_one = sent(cast, line, parts=3), sent(cast, line, parts=3)
+    first = receipts.store(line.connector_id, 1, [TEXT, receipt_for(slow_one, U, seq=2)])
+    second = receipts.store(line.connector_id, 1, [receipt_for(quick_one)])
+    holding, go_on = threading.Event(), threading.Event()
+
+    def slowly(_):
+        holding.set()
+        go_on.wait(20)
+
+    slow = in_thread(lambda: receipts.record_line_events([first], on_text=slowly))
+    assert holding.wait(20)
+    try:
+        assert receipts.record_line_events([second], on_text=list) == 1
+        assert states(quick_one) == "DDD"
+    finally:
+        go_on.set()
+        slow.join(20)
+    assert states(slow_one) == "-U-"
+
+
+# Mode, the earlier receipt as (part, says), the later one, the parts afterwards.
+@both
+@pytest.mark.parametrize(
+    ("mode", "earlier", "later", "expected"),
+    [
+        ("first", (2, U), (1, D), "DUD"),
+        ("first", (1, U), (2, D), "UDU"),
+        ("last", (1, U), (3, D), "UDD"),
+        ("any", (3, U), (2, D), "UDU"),
+        ("each", (3, U), (2, D), "-D-"),
+    ],
+)
+def test_of_receipts_for_parts_that_share_them_the_one_that_came_first_counts(mode, earlier, later, expected):
+    cast = paying_on_delivery(mode)
+    line = bind(cast)
+    message = sent(cast, line, parts=3)
+    lost, named = (
+        receipts.store(line.connector_id, 1, [receipt_for(message, says, seq=seq)]) for seq, says in (earlier, later)
+    )
+    receipts.record_line_events([named], on_text=list)  # the hint of the other one was lost
+    assert states(message) == expected
+    receipts.record_line_events([lost], on_text=list)
+    assert states(message) == (expected if mode != "each" else "-DU")
 
 
 def test_tasks_with_receipts_of_different_messages_do_not_wait_for_each_other():

@@ -296,3 +296,26 @@ def test_many_messages_cost_as_few_statements_as_two_and_only_where_parts_share_
     assert costs("each", 2) == (answered, heard)
     # Owners, lock of the messages, messages; and the parts that follow.
     assert costs("first", 2) == costs("first", 20) == (answered + 3, heard + 1)
+
+
+def answers_cost(mode, parts, kind="submitted"):
+    """Statements that record the answers of five messages of so many parts."""
+    cast = customer("1000", connector=make_connector(dlr_parts=mode))
+    line = bind(cast)
+    line.answer(accepted(cast))  # what is read only once is read now
+    messages = [accepted(cast, parts=parts) for _ in range(5)]
+    line.claim()
+    every = [(message, seq) for message in messages for seq in range(1, parts + 1)]
+    results = [line.result(derive(m.id, seq), kind, provider_id=f"{m.id.hex[:24]}-{seq}") for m, seq in every]
+    return statements(lambda: line.record(*results))
+
+
+@pytest.mark.parametrize("mode", SHARED)
+def test_answers_to_messages_of_one_part_cost_one_statement_more_where_parts_share_a_receipt(mode):
+    assert answers_cost(mode, parts=1) == answers_cost("each", parts=1) + 1
+    assert answers_cost(mode, parts=2) == answers_cost("each", parts=2) + 3
+
+
+@pytest.mark.parametrize("parts", [1, 2])
+def test_refusals_cost_the_same_whatever_the_carrier_reports_on(parts):
+    assert answers_cost("first", parts, SendKind.PERMANENT) == answers_cost("each", parts, SendKind.PERMANENT)
