@@ -9,7 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Collection
 from functools import cache
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 from urllib.parse import urlsplit
 
 import structlog
@@ -19,6 +19,7 @@ log = structlog.get_logger(__name__)
 
 BREAK: Final = 2.0  # seconds without asking a Redis that failed
 PATIENCE: Final = 0.5  # seconds that a ring may take
+QUIET: Final = 5.0  # seconds without a ring, after which Redis is asked whether it is there, and has so long to answer
 Heard = Callable[[list[int]], object]
 
 
@@ -96,11 +97,32 @@ class RedisBell:
 
         async with (
             redis.Redis.from_url(self._url, socket_connect_timeout=PATIENCE, socket_keepalive=True) as store,
-            store.pubsub(ignore_subscribe_messages=True) as subscription,
+            store.pubsub() as subscription,
         ):
             await subscription.subscribe(self._channel)
-            async for message in subscription.listen():
-                heard(json.loads(message["data"]))
+            asked = False
+            while True:
+                message = await _within_quiet(subscription)
+                if message is None and asked:
+                    raise ConnectionError("Redis does not answer")
+                asked = message is None
+                if message is None:
+                    await subscription.ping()
+                elif message["type"] == "message":
+                    heard(json.loads(message["data"]))
+
+
+async def _within_quiet(subscription: Any) -> dict[str, Any] | None:
+    """The next thing that Redis says, None after QUIET seconds; raises ConnectionError for a connection that has ended.
+
+    The library takes the kernel's ETIMEDOUT for the end of the wait that it was asked for: None at once, at every
+    call, without giving way to anybody. `listen()` then goes round for ever and the loop of the process stands still.
+    """
+    began = time.monotonic()
+    found: dict[str, Any] | None = await subscription.get_message(timeout=QUIET)
+    if found is None and time.monotonic() - began < QUIET / 2:
+        raise ConnectionError("the connection to Redis has ended")
+    return found
 
 
 @cache
