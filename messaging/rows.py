@@ -199,21 +199,29 @@ def lock_with_siblings(
     *,
     owners: Mapping[UUID, UUID | None] | None = None,
     families: Collection[UUID] | None = None,
+    skip_locked: bool = False,
 ) -> tuple[dict[UUID, PartRow], dict[UUID, MessageRow]]:
     """As `lock`, with the other parts of these messages (of those in `families` only, where given).
 
-    Parts that wait or are being written are left out, because a claim passes over what is locked.
+    Parts that wait or are being written are left out, because a claim passes over what is locked. With `skip_locked`
+    a message is left out whole where somebody else is working on one of the parts wanted.
     """
     if not part_ids or (families is not None and not families):
-        return lock(part_ids, owners=owners)
-    owned = _owners(part_ids, owners or {})
-    sizes = _several(set(owned.values()), _locking(skip_locked=False))
+        return lock(part_ids, owners=owners, skip_locked=skip_locked)
+    owned, locking = _owners(part_ids, owners or {}), _locking(skip_locked)
+    sizes = _several(set(owned.values()), locking)
+    if skip_locked:
+        busy = _several(set(owned.values())).keys() - sizes.keys()
+        owned = {part_id: owner for part_id, owner in owned.items() if owner not in busy}
     shared = sizes.keys() if families is None else sizes.keys() & families
-    others = [derive(message_id, seq) for message_id in shared for seq in range(1, sizes[message_id] + 1)]
+    wanted = {*owned, *(derive(message_id, seq) for message_id in shared for seq in range(1, sizes[message_id] + 1))}
     named, ids = dialect().any_of("id", owned)
     marks = ", ".join(["%s"] * len(_WITH_A_CARRIER))
-    rest = f"AND ({named} OR status IN ({marks})) ORDER BY id {_locking(skip_locked=False)}"
-    parts = _part_rows({*owned, *others}, rest, [*ids, *map(str, _WITH_A_CARRIER)])
+    only, params = f"AND ({named} OR status IN ({marks}))", [*ids, *map(str, _WITH_A_CARRIER)]
+    parts = _part_rows(wanted, f"{only} ORDER BY id {locking}", params)
+    if skip_locked:
+        held = {part.message_id for key, part in _part_rows(wanted, only, params).items() if key not in parts}
+        parts = {key: part for key, part in parts.items() if part.message_id not in held}
     return parts, read_messages({part.message_id for part in parts.values()})
 
 

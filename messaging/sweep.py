@@ -1,8 +1,9 @@
 """Rows whose time has come. Every sweep works in passes of at most 1,000, skips what others hold, and may run twice
 or on several hosts at once."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from datetime import datetime, timedelta
+from functools import partial
 from uuid import UUID
 
 from django.db import transaction
@@ -10,12 +11,13 @@ from django.db.models import Q
 
 from common.ids import floor_at
 from common.transactions import retried
-from messaging import draining, finals, first_copy, retry, rows, status, traffic
+from messaging import draining, first_copy, retry, rows, status, traffic
 from messaging.announcing import announce
 from messaging.finals import Ended
 from messaging.lines import line
 from messaging.models import IdempotencyKey, LineBatch, Message, Part, ReceiptSeen, Status
-from messaging.receipts import TRIES, parked
+from messaging.receipts import TRIES, parked, shared
+from messaging.receipts.settling import Settled
 from messaging.resending import resend
 from messaging.rows import MessageRow, PartRow
 
@@ -29,24 +31,34 @@ LINE_AFTER = timedelta(seconds=5)  # a hint that has not been followed by then w
 
 _Finder = Callable[[datetime], Sequence[UUID]]
 _Worker = Callable[[dict[UUID, PartRow], dict[UUID, MessageRow], datetime], int]
+_Locked = tuple[dict[UUID, PartRow], dict[UUID, MessageRow]]
 
 
-def _sweep(find: _Finder, work: _Worker) -> int:
+def _free(ids: Sequence[UUID]) -> _Locked:
+    return rows.lock(ids, skip_locked=True)
+
+
+def _free_with_siblings(ids: Sequence[UUID]) -> _Locked:
+    """Where a part may go back to a carrier that has reported on it by another one (`shared`)."""
+    return rows.lock_with_siblings(ids, skip_locked=True) if shared.in_use() else _free(ids)
+
+
+def _sweep(find: _Finder, work: _Worker, take: Callable[[Sequence[UUID]], _Locked] = _free) -> int:
     """Passes until one finds less than it may, or nothing that it could lock; returns the sum of the work."""
     total = 0
     while True:
-        found, done = _pass(find, work)
+        found, done = _pass(find, work, take)
         total += done
         if found < PASS or not done:
             return total
 
 
 @retried()
-def _pass(find: _Finder, work: _Worker) -> tuple[int, int]:
+def _pass(find: _Finder, work: _Worker, take: Callable[[Sequence[UUID]], _Locked]) -> tuple[int, int]:
     with transaction.atomic():
         now = rows.database_now()
         ids = find(now)
-        parts, messages = rows.lock(ids, skip_locked=True)
+        parts, messages = take(ids)
         return len(ids), work(parts, messages, now)
 
 
@@ -76,7 +88,8 @@ def resolve_uncertain() -> int:
     while True:
         looked = _look_for_receipts(rows.database_now())
         # Only those: for a part that is due since a moment nobody has looked yet.
-        _, done = _pass(lambda now: [part for part in _overdue(now) if part in looked], _resolve)  # noqa: B023
+        due = partial(_overdue, among=looked)
+        _, done = _pass(due, _resolve, _free_with_siblings)
         total += done
         if len(looked) < PASS or not done:
             return total
@@ -100,18 +113,20 @@ def _look_for_receipts(now: datetime) -> set[UUID]:
     return set(due)
 
 
-def _overdue(now: datetime) -> list[UUID]:
+def _overdue(now: datetime, among: Collection[UUID] | None = None) -> list[UUID]:
     waiting = Part.objects.filter(status=Status.UNCERTAIN, uncertain_until__lte=now)
-    return list(waiting.order_by("uncertain_until").values_list("id", flat=True)[:PASS])
+    found = waiting.order_by("uncertain_until").values_list("id", flat=True)[:PASS]
+    return [part for part in found if among is None or part in among]
 
 
 def _resolve(parts: dict[UUID, PartRow], messages: dict[UUID, MessageRow], now: datetime) -> int:
     doubtful = [part for part in parts.values() if part.status == Status.UNCERTAIN]
     again = [part for part in doubtful if _may_resend(part, now)]
-    over = _without_first_copy([part for part in doubtful if not _may_resend(part, now)])
+    over, settled = _without_first_copy([part for part in doubtful if not _may_resend(part, now)], parts, messages, now)
     resent = _resend(again, now)
     ended = _end(over, Status.UNKNOWN, now)
-    finals.finish(ended, messages, now=now)
+    settled.ended += ended
+    parked.close(settled, messages, now=now)
     return len(resent) + len(ended)
 
 
@@ -138,7 +153,8 @@ def _resend(parts: Sequence[PartRow], now: datetime) -> set[UUID]:
 
 def expire_due() -> int:
     """Parts whose validity ended before they were sent; refunded. Returns how many."""
-    return _sweep(_expired, _ending(Status.EXPIRED, frozenset({Status.SCHEDULED, Status.QUEUED})))
+    ending = _ending(Status.EXPIRED, frozenset({Status.SCHEDULED, Status.QUEUED}))
+    return _sweep(_expired, ending, _free_with_siblings)
 
 
 def _expired(now: datetime) -> list[UUID]:
@@ -166,17 +182,22 @@ def _silent(now: datetime) -> list[UUID]:
 def _ending(to: Status, only_from: frozenset[Status]) -> _Worker:
     def work(parts: dict[UUID, PartRow], messages: dict[UUID, MessageRow], now: datetime) -> int:
         over = [part for part in parts.values() if part.status in only_from]
-        ended = _end(_without_first_copy(over), to, now)
-        finals.finish(ended, messages, now=now)
+        ending, settled = _without_first_copy(over, parts, messages, now)
+        settled.ended += _end(ending, to, now)
+        parked.close(settled, messages, now=now)
         return len(over)
 
     return work
 
 
-def _without_first_copy(parts: Sequence[PartRow]) -> list[PartRow]:
-    """Those that end; a part of which a carrier took another copy waits for that one's receipt."""
-    returned = first_copy.return_to([part for part in parts if first_copy.could_return(part)])
-    return [part for part in parts if part.id not in returned]
+def _without_first_copy(
+    over: Sequence[PartRow], parts: dict[UUID, PartRow], messages: dict[UUID, MessageRow], now: datetime
+) -> tuple[list[PartRow], Settled]:
+    """Those that end; a part of which a carrier took another copy waits for that one's receipt, or is settled by what
+    that carrier has said meanwhile."""
+    returned = first_copy.return_to([part for part in over if first_copy.could_return(part)])
+    settled = parked.settle_returned([parts[key] for key in sorted(returned)], parts, messages, now=now)
+    return [part for part in over if part.id not in returned], settled
 
 
 def _end(parts: Sequence[PartRow], to: Status, now: datetime) -> list[Ended]:

@@ -119,6 +119,8 @@ def _write(connector: ConnectorView, bind_no: int, results: dict[UUID, SubmitRes
     # The receipt that speaks for these as well may have come before their answer.
     answered = [step.part for fate in (Fate.SUBMITTED, Fate.NAMED) for step in by_fate[fate]]
     settled.ended += shared.settle_siblings(answered, parts, messages)
+    returned = [step.part for step in by_fate[Fate.FIRST_COPY]]
+    settled = settled.joined(parked.settle_returned(returned, parts, messages, now=now))
     parked.close(settled, messages, now=now)
     return keys
 
@@ -126,14 +128,16 @@ def _write(connector: ConnectorView, bind_no: int, results: dict[UUID, SubmitRes
 def _lock(
     connector: ConnectorView, results: Mapping[UUID, SubmitResult], waiting: Sequence[Fact]
 ) -> tuple[dict[UUID, rows.PartRow], dict[UUID, rows.MessageRow]]:
-    plain = not waiting and all(result.kind in _PLAIN for result in results.values())
+    failed = any(result.kind not in _PLAIN for result in results.values())
     owners: dict[UUID, UUID] = {}
     if connector.dlr_parts != DlrParts.EACH:
         sizes = rows.owners(results)
         owners = {part_id: owner for part_id, (owner, _) in sizes.items()}
         if any(size > 1 for _, size in sizes.values()):
             return rows.lock_with_siblings(owners, owners=owners)
-    return (rows.lock_parts(results), {}) if plain else rows.lock(results, owners=owners)
+    elif failed and shared.in_use():  # a part may go back to a connector that has such a receipt
+        return rows.lock_with_siblings(results)
+    return rows.lock(results, owners=owners) if failed or waiting else (rows.lock_parts(results), {})
 
 
 def _settle_waiting(

@@ -1,5 +1,6 @@
 """Receipts that came before their part was known: kept in the table, looked at again, settled when it is."""
 
+from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -13,10 +14,11 @@ from common.sql import dialect
 from common.transactions import retried
 from messaging import deliveries, finals, rows
 from messaging.lines import line
-from messaging.models import Receipt
+from messaging.models import Receipt, Status
 from messaging.receipts import order, shared
 from messaging.receipts.keys import Side, provider_key
 from messaging.receipts.matching import PARKED_FOR, Match, fact_of, match, owned
+from messaging.receipts.matching import parked as parked_with
 from messaging.receipts.reading import Fact, Origin, read
 from messaging.receipts.settling import Settled, settle
 from messaging.rows import MessageRow, PartRow
@@ -48,6 +50,31 @@ def apply_parked(
     mine = [fact for fact in facts if fact.id in held]
     settled = settle(mine, matches, parts, messages, now=now, fresh=False)
     _write(mine)
+    return settled
+
+
+def settle_returned(
+    returned: Sequence[PartRow],
+    parts: Mapping[UUID, PartRow],
+    messages: Mapping[UUID, MessageRow],
+    *,
+    now: datetime,
+) -> Settled:
+    """Settle parts that wait for the receipt of their first copy again, whose carrier may have spoken for them while
+    they were elsewhere: by a receipt of their own that was parked then, else by that of another part.
+
+    The caller holds the locks of `rows.lock_with_siblings`, and finishes what ended.
+    """
+    waiting = {part.id: part for part in returned if part.status == Status.SUBMITTED and shared.shares(part)}
+    keys: dict[str, set[str]] = defaultdict(set)
+    for part in waiting.values():
+        if view := line(part.connector_id):
+            keys[view.carrier_account].add(part.provider_key)
+    found = [fact for carrier in sorted(keys) for fact in parked_with(carrier, keys[carrier], now=now)]
+    matches = match(found, now=now) if found else {}
+    own = [fact for fact in found if fact.id in matches and matches[fact.id].part_id in waiting]
+    settled = apply_parked(own, matches, parts, messages, now=now) if own else Settled()
+    settled.ended += shared.settle_siblings(list(waiting.values()), parts, messages)
     return settled
 
 

@@ -14,6 +14,7 @@ from typing import Any
 from uuid import UUID
 
 from connectors.models import DlrParts
+from connectors.snapshot import connectors
 from messaging import status
 from messaging.finals import Ended
 from messaging.lines import line, siblings
@@ -36,6 +37,11 @@ def speaks(mode: str, seq: int, total: int) -> bool:
     if mode == DlrParts.LAST:
         return seq == total
     return True
+
+
+def in_use() -> bool:
+    """Whether parts share a receipt over any connector."""
+    return any(view.dlr_parts != DlrParts.EACH for view in connectors().by_id.values())
 
 
 def families(facts: Sequence[Fact], matches: Mapping[UUID, Match]) -> dict[UUID, UUID]:
@@ -93,6 +99,11 @@ def _groups(changed: Sequence[PartRow], parts: Mapping[UUID, PartRow]) -> Iterat
         if group is not None:
             group.append(part)
     return ((*key, group) for key, group in groups.items())
+
+
+def shares(part: PartRow) -> bool:
+    """Whether the carrier that has the part may report on it by another one."""
+    return _mode(part.connector_id) != DlrParts.EACH
 
 
 def _mode(connector_id: int) -> str:

@@ -122,6 +122,25 @@ class TestWithoutAReceiptInTime:
         other.hear(receipt("second-2"), receipt("second-3"))
         assert (states(message), len(told(message)), cast.balance) == ("DDD", 1, 97)
 
+    @pytest.mark.parametrize(("timeout", "again"), [(30, 2), (0, 0)])
+    def test_parts_that_never_asked_go_over_the_next_connector_too_when_the_one_that_speaks_was_refused(
+        self, timeout, again
+    ):
+        second = make_connector()
+        cast = paying_on_delivery("first", receipt_timeout=timeout)
+        line = bind(cast)
+        message = accepted(cast, parts=3, hops=(cast.connector.pk, second.pk))
+        line.claim()
+        for seq in PARTS:
+            line.answer(message, SendKind.ROUTE if seq == 1 else "submitted", seq=seq)
+        Part.objects.exclude(uncertain_until=None).update(uncertain_until=past())
+        assert failover.resend_without_receipt() == again
+        assert [part_of(message, seq).connector_id == second.pk for seq in PARTS] == [True, bool(again), bool(again)]
+        assert [part_of(message, seq).possible_duplicate for seq in PARTS] == [False, bool(again), bool(again)]
+        Part.objects.update(expires_at=now() - timedelta(hours=73))
+        assert sweep.close_unreceipted() == 2 - again  # what goes again is not silent: it waits there
+        assert cast.balance == 97 + 2 - again
+
     def test_a_copy_delivered_by_the_earlier_connector_does_not_speak_on_the_later_one(self):
         cast, line, second, message = self.late()
         type(second).objects.filter(pk=second.pk).update(dlr_parts="first")
