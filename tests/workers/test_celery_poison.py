@@ -14,6 +14,7 @@ from kombu import Connection, Producer
 
 from common.bus import durable_queue
 from common.queues import Work, work_queue
+from tests.crash import poison_runs
 from tests.crash.poison import RUNS
 from tests.support.embedded import ROOT
 from tests.support.waiting import wait_until
@@ -52,8 +53,7 @@ def publish(task, name):
 
 
 def runs(place):
-    file = place / RUNS
-    return Counter(file.read_text().split()) if file.exists() else Counter()
+    return Counter({name: len(at) for name, at in poison_runs.runs(place / RUNS).items()})
 
 
 @pytest.mark.slow
