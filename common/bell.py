@@ -90,6 +90,7 @@ class RedisBell:
                 await self._listen(heard)
             except Exception as error:  # whatever it is, come again
                 log.info("bell_not_heard", error=str(error))
+            _heed_cancel()
             await asyncio.sleep(BREAK)
 
     async def _listen(self, heard: Heard) -> None:
@@ -112,6 +113,13 @@ class RedisBell:
                     heard(json.loads(message["data"]))
 
 
+def _heed_cancel() -> None:
+    """Whoever cancels us waits for our end: a library that took the cancel for the end of a wait must not hide it."""
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError
+
+
 async def _within_quiet(subscription: Any) -> dict[str, Any] | None:
     """The next thing that Redis says, None after QUIET seconds; raises ConnectionError for a connection that has ended.
 
@@ -120,6 +128,7 @@ async def _within_quiet(subscription: Any) -> dict[str, Any] | None:
     """
     began = time.monotonic()
     found: dict[str, Any] | None = await subscription.get_message(timeout=QUIET)
+    _heed_cancel()
     if found is None and time.monotonic() - began < QUIET / 2:
         raise ConnectionError("the connection to Redis has ended")
     return found

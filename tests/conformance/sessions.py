@@ -122,7 +122,7 @@ def query_sm(house: House) -> None:
         _, key = _later(house, peer)
         answer = peer.ask(QUERY_SM, cstring(key) + bytes(2) + b"\0")
         assert (answer.status, answer.text) == (0, key)
-        assert answer.after_text == b"\0" + bytes((0, 0))  # no final date; scheduled; no error
+        assert answer.after_text == b"\0" + bytes((1, 0))  # no final date; to 3.4 ENROUTE; no error
 
 
 @rule("5.1 cancel_sm calls a waiting message back")
