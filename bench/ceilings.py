@@ -14,7 +14,8 @@ import time
 
 import uvloop
 
-from bench.processes import ROOT, cpu_seconds, free_port, wait_listening
+from bench.ports import free_port
+from bench.processes import ROOT, cpu_seconds, wait_listening
 from smpp.codec import Framer, encode
 from smpp.constants import CommandId
 from smpp.pdu import BindTransceiver, SubmitSm

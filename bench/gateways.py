@@ -26,7 +26,8 @@ import yaml
 from honcho import environ
 
 from bench import processes
-from bench.processes import ROOT, Stores, free_port, wait_listening
+from bench.ports import free_port
+from bench.processes import ROOT, Stores, wait_listening
 
 PYTHON = sys.executable
 STANDARD = {

@@ -24,7 +24,8 @@ from bench import loads
 from bench.end_to_end import middle
 from bench.http_load import percentile, send
 from bench.machine import Stolen
-from bench.processes import ROOT, cpu_seconds, free_port, own_cpu, pss_mib, wait_listening
+from bench.ports import free_port
+from bench.processes import ROOT, cpu_seconds, own_cpu, pss_mib, wait_listening
 from bench.webhook_sink import WebhookSink
 
 WINDOW = 100

@@ -16,13 +16,6 @@ STORE_NAMES = {"DATABASE_URL": "postgresql", "BROKER_URL": "rabbitmq", "CACHE_UR
 _GONE = (psutil.NoSuchProcess, psutil.AccessDenied)
 
 
-def free_port() -> int:
-    """A TCP port that is free now."""
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return int(sock.getsockname()[1])
-
-
 def wait_listening(port: int, seconds: float) -> None:
     """Until something listens on this port of 127.0.0.1; raises TimeoutError."""
     until = time.monotonic() + seconds

@@ -8,9 +8,9 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from bench.ports import free_port
 from common import bell as bell_module
 from common.bell import LocalBell, RedisBell
-from tests.support.embedded import free_port
 
 
 def redis_bell(settings) -> RedisBell:

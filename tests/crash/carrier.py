@@ -9,7 +9,8 @@ import urllib.request
 from pathlib import Path
 from typing import Any
 
-from tests.support.embedded import ROOT, free_port
+from bench.ports import free_port
+from tests.support.embedded import ROOT
 from tests.support.waiting import wait_until
 
 

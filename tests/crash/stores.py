@@ -19,9 +19,10 @@ import psutil
 import psycopg
 import redis
 
+from bench.ports import free_port
 from tests.services import private
 from tests.services.answering import POSTGRESQL, RABBITMQ, REDIS, Service, Unusable
-from tests.services.private import Room, await_login, end, find_binary, free_port, postgresql_folders, room_for
+from tests.services.private import Room, await_login, end, find_binary, postgresql_folders, room_for
 
 CONTROL_SECONDS: Final = 60  # rabbitmqctl starts a whole Erlang machine, on a busy one
 

@@ -14,13 +14,14 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+from bench.ports import free_port
 from tests.crash.carrier import Carrier
 from tests.crash.commit_proxy import CommitProxy, commit_proxy
 from tests.crash.fleet import Fleet
 from tests.crash.journal import Journal
 from tests.crash.load import Doors, Load
 from tests.crash.stores import Stores, private_stores
-from tests.support.embedded import ROOT, free_port
+from tests.support.embedded import ROOT
 
 RATE = Decimal("0.5500")  # price of a part
 CREDITS = Decimal(1_000_000)

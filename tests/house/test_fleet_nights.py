@@ -5,10 +5,10 @@ import signal
 
 import pytest
 
+from bench.ports import free_port
 from gateway_project.fleet.post import AGAIN, Post
 from gateway_project.fleet.reload import reload
 from tests.house.test_fleet_posts import BEATS, WAITS, fleet, lives  # noqa: F401 - a fixture
-from tests.support.embedded import free_port
 from tests.support.waiting import wait_until
 
 STUBBORN = "trap '' TERM; echo up; while :; do sleep 0.1; done"

@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.embedded import ROOT, free_port
+from bench.ports import free_port
+from tests.support.embedded import ROOT
 from tests.support.waiting import wait_until
 
 RUNNER = """

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from bench.ports import free_port
 from tests.services import choosing, private
 from tests.services.answering import POSTGRESQL, RABBITMQ, REDIS, SERVICES, Unusable, first_answering
 from tests.support.waiting import wait_until
@@ -66,7 +67,7 @@ def test_a_port_that_only_accepts_connections_does_not_answer(service, monkeypat
 @pytest.mark.parametrize("service", SERVICES, ids=lambda service: service.name)
 def test_a_closed_port_does_not_answer(service):
     with pytest.raises(Unusable):
-        service.login(url_at(service, private.free_port()))
+        service.login(url_at(service, free_port()))
 
 
 def test_a_url_of_another_kind_of_store_is_refused():
@@ -84,7 +85,7 @@ def test_a_named_service_is_used_as_it_is_named():
 
 
 def test_a_named_service_that_does_not_serve_is_never_replaced():
-    named = {"DATABASE_URL": url_at(POSTGRESQL, private.free_port())}
+    named = {"DATABASE_URL": url_at(POSTGRESQL, free_port())}
     with ExitStack() as stack, pytest.raises(Unusable, match=r"^DATABASE_URL names a PostgreSQL") as refusal:
         choosing.choose_all(named, stack)
     assert "\n" not in str(refusal.value)
@@ -153,7 +154,7 @@ def test_the_command_sees_the_services_and_its_status_is_ours(program_environmen
 
 def test_the_command_does_not_start_without_its_services(program_environment, tmp_path):
     ran = tmp_path / "ran"
-    named = {"DATABASE_URL": url_at(POSTGRESQL, private.free_port())}
+    named = {"DATABASE_URL": url_at(POSTGRESQL, free_port())}
     process = program("touch", str(ran), **program_environment, **named)
     _, errors = process.communicate(timeout=30)
     assert process.returncode == 1

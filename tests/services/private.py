@@ -10,7 +10,6 @@ import pwd
 import secrets
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 from collections.abc import Callable, Iterator
@@ -18,11 +17,13 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from bench.ports import free_port
 from tests.services.answering import POSTGRESQL, RABBITMQ, REDIS, Service, Unusable, first_answering
 from tests.support.waiting import wait_until
 
 START_SECONDS = 90  # RabbitMQ on a busy two-core machine needs up to 30
 STOP_SECONDS = 15
+LAST_WORDS = 6  # lines of its log
 POSTGRESQL_BINARIES = Path("/usr/lib/postgresql")
 # Debian's wrapper on the PATH changes the user and uses the machine's own node: take the real script.
 RABBITMQ_BINARIES = Path("/usr/lib/rabbitmq/bin")
@@ -56,8 +57,9 @@ class Room:
 
     def log_tail(self) -> str:
         """The last words of the service, for the line that explains a failure."""
-        text = (self.path / "log").read_text(errors="replace").strip()
-        return text.splitlines()[-1] if text else "it said nothing"
+        said = [line.strip() for line in (self.path / "log").read_text(errors="replace").splitlines()]
+        # Erlang ends with a line about its dump; the reason stands some lines above it.
+        return " | ".join([line for line in said if line][-LAST_WORDS:]) or "it said nothing"
 
 
 def find_binary(name: str, folders: list[Path]) -> str | None:
@@ -66,13 +68,6 @@ def find_binary(name: str, folders: list[Path]) -> str | None:
         if os.access(folder / name, os.X_OK):
             return str(folder / name)
     return shutil.which(name, path=os.environ.get("PATH", "") + ":/usr/sbin:/sbin:/usr/local/sbin")
-
-
-def free_port() -> int:
-    """A port that nobody listens on at this moment."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @contextmanager

@@ -4,7 +4,6 @@ import http.client
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import urllib.error
@@ -12,20 +11,13 @@ import urllib.request
 from pathlib import Path
 from typing import Any
 
+from bench.ports import free_port
 from tests.support.waiting import wait_until
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 OURS = ("DATABASE_URL", "BROKER_URL", "CACHE_URL", "DJANGO_SETTINGS_MODULE", "GATEWAY_QUEUE_PREFIX", "SECRET_KEY")
 
-
 START_LIMIT = 120  # seconds; it makes its tables first, and the machine may have other things to do
-
-
-def free_port() -> int:
-    """A TCP port that is free now."""
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return int(sock.getsockname()[1])
 
 
 class EmbeddedGateway:

@@ -13,8 +13,9 @@ from urllib.parse import urlsplit, urlunsplit
 import psycopg
 from django.conf import settings
 
+from bench.ports import free_port
 from common.queues import Lane, Work, submit_queue, work_queue
-from tests.support.embedded import ROOT, free_port
+from tests.support.embedded import ROOT
 from tests.support.leftovers import delete_queues
 from tests.support.waiting import wait_until
 

@@ -10,8 +10,8 @@ from urllib.request import urlopen
 
 import pytest
 
+from bench.ports import free_port
 from tests.services.programs import KANNEL, missing, program
-from tests.support.embedded import free_port
 from tests.support.waiting import wait_until
 
 _CONFIGURATION = """group = core

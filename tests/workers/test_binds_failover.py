@@ -6,13 +6,13 @@ import pytest
 from django.core.exceptions import ValidationError
 from django.utils import timezone
 
+from bench.ports import free_port
 from connectors.hosts import split
 from connectors.models import BindState, Connector
 from connectors.services import create_connector, update_connector
 from messaging.models import Attempt, Delivery, Part
 from routing.models import RouteConnector
 from tests.support.cast import forget_snapshots, make_connector
-from tests.support.embedded import free_port
 from tests.support.waiting import wait_until
 from tests.workers.bind_cast import carrier, delete_queues, on_line, part, scene
 

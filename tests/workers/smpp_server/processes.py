@@ -10,7 +10,8 @@ from contextlib import contextmanager
 import psutil
 from django.db import connection
 
-from tests.support.embedded import ROOT, free_port
+from bench.ports import free_port
+from tests.support.embedded import ROOT
 
 _CHILD = """
 import sys, django
