@@ -50,6 +50,7 @@ class ConnectorAdmin(GatewayAdmin):
         "last_submit",
         "last_receipt",
     )
+    columns_at = -2  # before what was last
     list_filter = (("kind", ChoicesDropdownFilter), "active", ("desired", ChoicesDropdownFilter))
     list_select_related = ("profile",)
     search_fields = ("name__istartswith", "provider__istartswith", "host__istartswith", "system_id__istartswith")

@@ -161,6 +161,7 @@ def _view(row: dict[str, Any]) -> ConnectorView:
         value = row.pop(column)
         row[name] = _WITHOUT_PROFILE[name] if value is None else value
     row["carrier_account"] = row["carrier_account"] or row["name"]
+    row["more_hosts"] = row["more_hosts"] or []  # a JSON null of a hand in the database must not stop every line
     return ConnectorView(**row)
 
 

@@ -1,5 +1,5 @@
 """Staff pages of messages and what became of them: to look at, never to change."""
 
-from messaging.admin import deliveries, internals, messages, proposals, receipts
+from messaging.admin import deliveries, internals, messages, proposals, receipts, waiting
 
-__all__ = ["deliveries", "internals", "messages", "proposals", "receipts"]
+__all__ = ["deliveries", "internals", "messages", "proposals", "receipts", "waiting"]

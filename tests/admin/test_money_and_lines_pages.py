@@ -15,8 +15,10 @@ from common.alerts import raise_alert
 from common.ids import new_id
 from common.models import Alert
 from connectors.models import Connector
+from messaging.admin import waiting
 from messaging.models import Message
 from routing.models import MtRoute
+from tests.admin import rows
 from tests.admin.browser import untouched
 from tests.admin.rows import message
 from tests.support import cast
@@ -150,6 +152,24 @@ def test_the_list_of_accounts_shows_credits_routing_and_senders(superadmin: Clie
     customer = cast.customer(credits="12.5")
     text = superadmin.get(reverse("admin:accounts_account_changelist")).text
     assert customer.account.name in text and "12.5" in text and str(customer.profile) in text
+
+
+def test_the_list_of_connectors_shows_what_waits_for_each(superadmin: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    busy, idle = cast.make_connector(), cast.make_connector()
+    for _ in range(3):
+        part = rows.part()
+        type(part).objects.filter(pk=part.pk).update(connector=busy.pk, status="QUEUED")
+    rows.part()  # of a connector of its own, and no longer waiting
+
+    def shown() -> dict[str, str]:
+        page = superadmin.get(reverse("admin:connectors_connector_changelist"))
+        return {line.name: waiting.queued(line) for line in page.context["cl"].result_list}
+
+    assert shown()[busy.name] == "3"
+    assert [count for name, count in shown().items() if name != busy.name] == ["0"] * (Connector.objects.count() - 1)
+    assert idle.name in shown()
+    monkeypatch.setattr(waiting, "COUNTED", 2)
+    assert shown()[busy.name] == "2+"
 
 
 def listed(browser: Client, **query: str) -> set[Any]:

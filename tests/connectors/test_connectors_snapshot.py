@@ -4,6 +4,7 @@ from dataclasses import fields
 from decimal import Decimal
 
 import pytest
+from django.db import connection
 
 from common import secrets
 from connectors import snapshot
@@ -57,6 +58,14 @@ def test_a_connector_without_a_profile_costs_nothing():
     line = Connector.objects.create(name="bare", host="127.0.0.1")
     cast.forget_snapshots()
     assert connectors().by_id[line.pk].cost == 0
+
+
+def test_a_null_instead_of_further_hosts_stops_no_line():
+    line = cast.make_connector()
+    with connection.cursor() as cursor:  # the admin and the services refuse it; a hand in the database does not
+        cursor.execute("UPDATE connectors_connector SET more_hosts = %s WHERE id = %s", ["null", line.pk])
+    cast.forget_snapshots()
+    assert connectors().by_id[line.pk].places == ((line.host, line.port),)
 
 
 def test_a_stop_is_seen_within_two_seconds():
