@@ -8,6 +8,7 @@ TICKS: dict[Job, float] = {
     Job("schedule.recover", Work.SCHEDULE): 1.0,
     Job("schedule.expire", Work.SCHEDULE): 5.0,
     Job("alerts.watch_lines", Work.HOUSEKEEPING): 30.0,
+    Job("housekeeping.planner", Work.HOUSEKEEPING): 10.0,
     Job("housekeeping.close_unreceipted", Work.HOUSEKEEPING): 300.0,
     Job("housekeeping.dlr_doctor", Work.HOUSEKEEPING): 60.0,
     Job("housekeeping.squash_traffic", Work.HOUSEKEEPING): 60.0,

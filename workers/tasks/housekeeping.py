@@ -6,7 +6,7 @@ from celery import shared_task
 
 from billing import seals
 from billing.audit import patience
-from common import partitions
+from common import partitions, planner
 from common.alerts import purge_alerts
 from common.clock import utc_now
 from connectors import answer_counts
@@ -53,6 +53,12 @@ def ensure_partitions() -> None:
     # Each by itself: a table that somebody holds does not keep the others from their months.
     makes = [partial(partitions.ensure_months, model._meta.db_table, now=now) for model in PARTITIONED]
     each(*makes, retention.apply_setting)
+
+
+@shared_task(name="housekeeping.planner", **LIMITS)
+def tell_planner() -> None:
+    """Tables that have grown much since PostgreSQL last looked are analysed: a new month, a new installation."""
+    planner.look_again()
 
 
 @shared_task(name="housekeeping.seal_days", **LIMITS)
