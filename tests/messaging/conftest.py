@@ -1,7 +1,7 @@
 import pytest
 
 from tests.messaging.underway import bind
-from tests.support.cast import customer
+from tests.support.cast import customer, make_connector
 
 
 @pytest.fixture
@@ -12,3 +12,9 @@ def cast():
 @pytest.fixture
 def line(cast):
     return bind(cast)
+
+
+@pytest.fixture
+def second():
+    """The connector to which a route goes on."""
+    return make_connector()
