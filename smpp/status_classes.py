@@ -1,6 +1,5 @@
 """What a command_status means for the message and the link: try again, elsewhere, or never."""
 
-from collections.abc import Mapping
 from enum import Enum
 
 from smpp.statuses import CommandStatus as S
@@ -85,17 +84,10 @@ DEFAULT_CLASSES: dict[int, StatusClass] = {
 }
 
 
-def classify(status: int, overrides: Mapping[int, StatusClass] | None = None) -> StatusClass:
-    """Return the class of `status`, the connector's own word first.
+def classify(status: int) -> StatusClass:
+    """Return the class of `status`.
 
-    A vendor's or reserved value without an override counts as ROUTE: another carrier may take the
-    message, and repeating it here would only cost tries.
+    A vendor's or reserved value counts as ROUTE: another carrier may take the message, and repeating it here would
+    only cost tries.
     """
-    if overrides and status in overrides:
-        return overrides[status]
     return DEFAULT_CLASSES.get(status, StatusClass.ROUTE)
-
-
-def merge_overrides(base: Mapping[int, StatusClass], extra: Mapping[int, StatusClass]) -> dict[int, StatusClass]:
-    """Return `base` with the entries of `extra` on top (provider kind first, then connector)."""
-    return {**base, **extra}

@@ -120,12 +120,16 @@ class Connection(asyncio.Protocol):
 
     async def unbind(self) -> None:
         """Unbind if bound, and return when the session has ended."""
+        self.wind_up()
+        await self.wait_closed()
+
+    def wind_up(self) -> None:
+        """Unbind if bound, else close. Answers are still taken until the peer's own, for unbind_response_seconds."""
         if self.session.bound:
             self.session.unbind(now=self._loop.time())
             self._plan_flush()
         elif not self.closed:
             self.close()
-        await self.wait_closed()
 
     def close(self, reason: CloseReason = CloseReason.LOCAL) -> None:
         """End the session at once; what is already queued is still written."""

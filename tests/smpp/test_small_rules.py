@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from smpp.addresses import Address, detect_destination, detect_source
 from smpp.constants import CommandStatus, status_name, status_text
-from smpp.status_classes import StatusClass, classify, merge_overrides
+from smpp.status_classes import StatusClass, classify
 from smpp.times import format_absolute, format_relative, parse_time
 
 NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
@@ -121,15 +121,6 @@ CLASSES = {
 @pytest.mark.parametrize(("status", "expected"), [(code, name) for name, codes in CLASSES.items() for code in codes])
 def test_a_status_has_its_class(status, expected):
     assert classify(status) is expected
-
-
-def test_a_connectors_own_word_wins_and_merges():
-    kind = {0x400: StatusClass.PERMANENT, 0x08: StatusClass.ROUTE}
-    both = merge_overrides(kind, {0x400: StatusClass.BUSY})
-    assert classify(0x400, both) is StatusClass.BUSY
-    assert classify(0x08, both) is StatusClass.ROUTE
-    assert classify(0x58, both) is StatusClass.THROTTLE
-    assert kind[0x400] is StatusClass.PERMANENT
 
 
 def test_every_status_has_a_class_of_its_own_a_name_and_a_text():

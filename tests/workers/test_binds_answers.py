@@ -1,13 +1,14 @@
 """What a carrier may answer to a submit_sm, and what becomes of the message, its money and its webhook."""
 
 import json
+from collections import Counter
 
 import pytest
 
 from common.clock import utc_now
 from common.ids import derive
 from messaging import retry
-from messaging.models import Attempt, Delivery, MessageEvent
+from messaging.models import Attempt, Delivery, MessageEvent, Part
 from routing.models import RouteConnector
 from smpp.addresses import Address
 from smpp.constants import MessageState
@@ -198,6 +199,24 @@ def test_an_answer_of_the_session_kind_recycles_the_link_and_keeps_the_message()
         found.until_status(sent, "DELIVERED")
         assert part(sent).attempts == 0
         assert not Attempt.objects.exists()
+
+
+def test_a_text_that_ends_the_session_each_time_goes_elsewhere_and_takes_no_neighbour_along():
+    with scene(window=50) as found:
+        guilty = found.send(to=magic_number(202))  # "invalid command length", whenever it comes
+        sent = []
+        for number in range(40):
+            sent.append(found.send(to=f"3165550{number:04}"))
+            found.until(lambda: found.smsc.counters["submits"] > len(sent))
+            if state(guilty) == "REJECTED":
+                break
+        found.until_status(guilty, "REJECTED", timeout=30)
+        for one in sent:
+            found.until_status(one, "DELIVERED")
+        copies = Counter(message.destination for message in found.smsc.messages)
+        assert set(copies.values()) == {1} and len(copies) == len(sent)
+        assert not Part.objects.filter(possible_duplicate=True).exists()
+        assert found.cast.balance == 1000 - len(sent)
 
 
 def test_codes_of_a_vendor_follow_the_connectors_own_table():

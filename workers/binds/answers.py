@@ -79,7 +79,7 @@ class Answers:
             return
         self._flights.failed(flight, kind, command_status=pdu.status)
         if kind is SendKind.SESSION:
-            connection.close()
+            connection.wind_up()
 
     def _slow_down(self, flight: Flight, kind: SendKind) -> None:
         """The same messages go first once the pause is over; no attempt is counted."""

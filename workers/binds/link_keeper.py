@@ -49,9 +49,11 @@ class LinkKeeper:
 
     @property
     def up(self) -> Connection | None:
-        """The session when it is bound and open."""
+        """The session when it is bound and open, and not on its way to the end."""
         connection = self.connection
-        return connection if connection is not None and not connection.closed else None
+        if connection is None or connection.closed or connection.session.unbinding:
+            return None
+        return connection
 
     @property
     def _place(self) -> Place:
