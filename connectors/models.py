@@ -252,7 +252,7 @@ class BindState(models.Model):
     )
     bound_at = models.DateTimeField(null=True, help_text="When it was last seen bound")
     last_error = models.CharField(max_length=300, blank=True)
-    bind_status = models.PositiveIntegerField(null=True, help_text="command_status of the last answer to a bind")
+    bind_status = models.PositiveBigIntegerField(null=True, help_text="command_status of the last answer to a bind")
     next_try_at = models.DateTimeField(null=True)
     window_used = models.PositiveIntegerField(default=0)
     rate = models.FloatField(default=0, help_text="submit_sm a second, last 10 s")
@@ -281,7 +281,7 @@ class CredentialCheck(models.Model):
     connector = models.OneToOneField(Connector, models.CASCADE, primary_key=True, related_name="credential_check")
     fingerprint = models.CharField(max_length=64, blank=True)  # of address and credentials: other ones count anew
     refusals = models.PositiveSmallIntegerField(default=0, help_text="Tries in a row that were refused")
-    last_status = models.PositiveIntegerField(null=True, help_text="command_status of the last refusal")
+    last_status = models.PositiveBigIntegerField(null=True, help_text="command_status of the last refusal")
     last_refused_at = models.DateTimeField(null=True)
     refused_by = models.CharField(
         max_length=262, blank=True, default="", db_default="", help_text="host:port of the last refusal"

@@ -29,7 +29,8 @@ BATCH = 1000
 class ClaimedPart:
     """Everything that a bind needs to write one part; `content` is the whole message, `seq` of `total` says which part.
 
-    `content` and `udh` are as in Message: text, or hex for binary; hex.
+    `content` and `udh` are as in Message: text, or hex for binary; hex. `claimed_at` tells this claim from another of
+    the same owner.
     """
 
     part_id: UUID
@@ -50,6 +51,7 @@ class ClaimedPart:
     possible_duplicate: bool
     esme: dict[str, Any] | None = None
     hop: int = 0
+    claimed_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +63,7 @@ class _Taken:
     expires_at: datetime | None
     possible_duplicate: bool
     hop: int
+    claimed_at: datetime | None
 
 
 @retried()
@@ -106,13 +109,13 @@ def _take(ids: Sequence[UUID], *, connector_id: int, lane: str, bind_no: int, fe
         UPDATE messaging_part
         SET status = 'SUBMITTING', bind_no = %s, fence = %s, claimed_at = {sql.now}, uncertain_until = NULL
         WHERE {sql.found_by("id", "SELECT v_id FROM picked")} AND {within} AND status = 'QUEUED'
-        RETURNING id, message_id, seq, attempts, expires_at, possible_duplicate, hop"""
+        RETURNING id, message_id, seq, attempts, expires_at, possible_duplicate, hop, claimed_at"""
     with hot() as cursor:
         cursor.execute(statement, [*values, connector_id, lane, limit, bind_no, fence, *ends])
         found = cursor.fetchall()
     taken = [
-        _Taken(sql.uuid(a), sql.uuid(b), seq, attempts, sql.moment(expires_at), bool(flagged), hop)
-        for a, b, seq, attempts, expires_at, flagged, hop in found
+        _Taken(sql.uuid(a), sql.uuid(b), seq, attempts, sql.moment(expires_at), bool(flagged), hop, sql.moment(at))
+        for a, b, seq, attempts, expires_at, flagged, hop, at in found
     ]
     return sorted(taken, key=lambda part: part.part_id)
 
@@ -152,6 +155,7 @@ def _claimed(part: _Taken, text: Sequence[Any], lane: str) -> ClaimedPart:
         possible_duplicate=part.possible_duplicate,
         esme=json.loads(esme) if isinstance(esme, str) else esme,
         hop=part.hop,
+        claimed_at=part.claimed_at,
     )
 
 

@@ -23,7 +23,7 @@ class SubmitResult:
     """How one try to send a part ended, as its owner saw it.
 
     `fence` is the one it was claimed under; `counted` says whether a BUSY is this number's fault (delayed and
-    counted) or the connector's (only waits). `at` is when the answer came.
+    counted) or the connector's (only waits). `at` is when the answer came; `claimed_at` names the claim, None: any.
     """
 
     part_id: UUID
@@ -34,6 +34,7 @@ class SubmitResult:
     command_status: int | None = None
     error: str = ""
     counted: bool = True
+    claimed_at: datetime | None = None
 
 
 class Fate(StrEnum):
@@ -79,9 +80,15 @@ def plan(part: PartRow, result: SubmitResult, around: Surroundings) -> Step:
     """Decide for one part under its lock."""
     if result.kind == SUBMITTED:
         return Step(part, result, _success(part, result, around))
-    if not _is_current(part, result, around):
+    if not _is_current(part, result, around) or _is_older(part, result):
         return Step(part, result, Fate.LATE)
     return _failure(part, result, around)
+
+
+def _is_older(part: PartRow, result: SubmitResult) -> bool:
+    """A failure of an earlier claim under the same lease: recorded again because nobody knew that it had been, it
+    must not take the part out of the hands that hold it now."""
+    return result.claimed_at is not None and part.claimed_at != result.claimed_at
 
 
 def _is_current(part: PartRow, result: SubmitResult, around: Surroundings) -> bool:

@@ -1,7 +1,7 @@
 """Results of sending, recorded by the batch: one transaction for at most 500 of them."""
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from uuid import UUID
 
 import structlog
@@ -81,11 +81,21 @@ def _record(connector_id: int, bind_no: int, results: Sequence[SubmitResult]) ->
     with transaction.atomic():
         keys = _write(connector, bind_no, _one_each(results))
     point("after-results")
-    # Receipts parked after we had looked, by a transaction that could not see our answers yet: its second look may
-    # have come before our commit. Now both sides are visible, so neither can pass the other.
-    missed = parked_with(connector.carrier_account, keys.values(), now=utc_now())
-    if missed:
-        parked.rematch([fact.id for fact in missed])
+    _look_again(connector, keys.values())
+
+
+def _look_again(connector: ConnectorView, keys: Collection[str]) -> None:
+    """Receipts parked after we had looked, by a transaction that could not see our answers yet: its second look may
+    have come before our commit. Now both sides are visible, so neither can pass the other.
+
+    Never raises for the store: the results are committed, must not be recorded again, and what is parked has a date.
+    """
+    try:
+        missed = parked_with(connector.carrier_account, keys, now=utc_now())
+        if missed:
+            parked.rematch([fact.id for fact in missed])
+    except (OperationalError, InterfaceError) as error:
+        log.warning("parked_receipts_wait", connector=connector.name, error=str(error))
 
 
 def _one_each(results: Sequence[SubmitResult]) -> dict[UUID, SubmitResult]:

@@ -4,6 +4,7 @@ from datetime import timedelta
 from decimal import Decimal
 
 import pytest
+from django.db import OperationalError
 
 from common.errors import SendKind
 from common.ids import derive
@@ -11,6 +12,7 @@ from common.jobs import recorder
 from connectors.models import Connector
 from messaging import claims, sweep
 from messaging.models import Attempt, MessageEvent, OutboxBatch, Part, Receipt, Status, TrafficCount
+from messaging.outcomes import recording
 from tests.messaging.underway import accepted, bind, now, part_of, past, receipt_for, sent, shown, state_of, told
 from tests.support.cast import customer, forget_snapshots, make_connector
 
@@ -156,6 +158,42 @@ def test_a_stale_fence_writes_nothing_but_an_event(cast):
     assert [event.kind for event in events] == ["late_result", "late_result"]
     assert events[0].data["provider_id"] == "late"
     assert cast.balance == 99
+
+
+@pytest.mark.parametrize("kind", [SendKind.SESSION, SendKind.TEMPORARY, SendKind.UNCERTAIN, SendKind.PERMANENT])
+def test_a_failure_recorded_once_more_leaves_the_next_claim_alone(cast, kind):
+    line = bind(cast)
+    message = accepted(cast)
+    key = derive(message.id, 1)
+    [first] = line.claim([key])
+    failed = line.result(key, kind, claimed_at=first.claimed_at)
+    line.record(line.result(key, SendKind.SESSION, claimed_at=first.claimed_at))
+    [second] = line.claim([key])  # the same bind under the same lease, on its next session
+    assert second.claimed_at != first.claimed_at
+    line.record(failed)  # the answer to the first COMMIT was lost
+    part = part_of(message)
+    assert (part.status, part.claimed_at, part.attempts) == (Status.SUBMITTING, second.claimed_at, 0)
+    assert line.claim([key]) == []
+    line.record(line.result(key, provider_id="7", claimed_at=second.claimed_at))
+    assert state_of(message) == Status.SUBMITTED
+    assert cast.balance == 99
+
+
+def test_results_stay_recorded_when_the_look_for_parked_receipts_fails(cast, monkeypatch):
+    line = bind(cast)
+    message = taken(cast, line)
+    look, times = recording.parked_with, []
+
+    def away_after_the_commit(*args, **options):
+        times.append(1)
+        if len(times) > 1:
+            raise OperationalError("canceling statement due to lock timeout")
+        return look(*args, **options)
+
+    monkeypatch.setattr(recording, "parked_with", away_after_the_commit)
+    line.answer(message)
+    assert len(times) == 2
+    assert state_of(message) == Status.SUBMITTED
 
 
 def test_the_same_answer_recorded_twice_changes_nothing(cast):

@@ -6,6 +6,7 @@ from io import StringIO
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.db import DataError
 
 from accounts.models import AuditEntry
 from common.alerts import open_alerts
@@ -15,10 +16,10 @@ from connectors.models import BindState, Connector, CredentialCheck
 from messaging.diagnosis import diagnose
 from messaging.models import Message
 from smpp.constants import CommandStatus
-from tests.support.cast import forget_snapshots
+from tests.support.cast import forget_snapshots, make_connector
 from tests.support.waiting import wait_until
 from tests.workers.bind_cast import carrier, on_line, scene, state
-from workers.binds import drains, service
+from workers.binds import drains, report, service
 from workers.embedded import Binds
 
 pytestmark = [pytest.mark.django_db(transaction=True)]
@@ -142,6 +143,24 @@ def test_already_bound_waits_longer_than_the_carrier_remembers():
         assert (row.next_try_at - utc_now()).total_seconds() > 60
         assert "is bound already" in diagnose(found.line)["verdict"]["words"]
         assert not open_alerts().exists() and smsc.counters["refused_binds"] == 1
+
+
+@pytest.mark.parametrize("status", ["0xFFFFFFFF", "0x80000000"])
+def test_a_refusal_with_a_status_of_a_carriers_own_is_reported(status):
+    with carrier(refuse_binds=status) as smsc, on_line(smsc, bound=False):
+        row = wait_until(lambda: BindState.objects.filter(bind_status=int(status, 0)).first())
+        assert status[2:] in row.last_error.upper() and not row.bound_at
+
+
+def test_lines_that_work_are_reported_beside_one_that_cannot_be():
+    broken, works = make_connector(), make_connector()
+    rows = [
+        BindState(connector=broken, bind_no=1, state="waiting", submitted=2**70),  # no column holds that
+        BindState(connector=works, bind_no=1, state="bound"),
+    ]
+    with pytest.raises((DataError, OverflowError)):
+        report.write(rows)
+    assert BindState.objects.get().bound_at and BindState.objects.get().connector == works
 
 
 def test_binds_report_round_trip_ceiling_and_what_was_answered():

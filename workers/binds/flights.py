@@ -58,12 +58,15 @@ class Flights:
     def failed(self, flight: Flight, kind: SendKind, **said: Any) -> None:
         """It ended otherwise; `said`: command_status and error of the result."""
         at = utc_now()
+        # BUSY is the connector's fault here: the third in a row for one number comes as TEMPORARY.
+        counted = kind is not SendKind.BUSY
         for part in flight.parts:
-            # BUSY is the connector's fault here: the third in a row for one number comes as TEMPORARY.
-            counted = kind is not SendKind.BUSY
             self._results.add(
-                SubmitResult(part_id=part.part_id, fence=flight.fence, kind=kind, at=at, counted=counted, **said)
-            )
+                SubmitResult(
+                    part_id=part.part_id, fence=flight.fence, kind=kind, at=at, counted=counted,
+                    claimed_at=part.claimed_at, **said,
+                )
+            )  # fmt: skip
 
     def not_written(self, parts: list[ClaimedPart], fence: int) -> None:
         """These go back in line as results, in order with everything else that is recorded; no attempt counts."""

@@ -80,8 +80,9 @@ def write(rows: Iterable[BindState]) -> None:
     now = database_now()  # failover goes by it (messaging.failover), so all hosts must mean the same by it
     for row in listed:
         row.bound_at = now if row.state == BOUND else None
-    _keep([row for row in listed if row.state not in (STANDBY, BOUND)], _FIELDS)
+    # Those that work first: failover believes them, and what a carrier says to the others must not keep them out.
     _keep([row for row in listed if row.state == BOUND], [*_FIELDS, "bound_at"])
+    _keep([row for row in listed if row.state not in (STANDBY, BOUND)], _FIELDS)
 
 
 def _keep(rows: list[BindState], fields: list[str]) -> None:
