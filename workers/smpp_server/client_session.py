@@ -124,7 +124,7 @@ class ClientSession:
         if self._is_hopeless:
             self.leaving = f"cut off: {self.wrong} wrong PDUs"
             self.connection.close(CloseReason.FRAMING)
-        # What a session that is over has asked cannot be answered, and "no answer" means "send it again" (docs/smpp.md).
+        # Of a session that is over nothing can be answered, and "no answer" means "send it again" (docs/smpp.md).
         if submits and not self.connection.closed:
             submitting.take(self, submits)
 

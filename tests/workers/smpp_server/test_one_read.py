@@ -9,6 +9,7 @@ from tests.conformance.raw_peer import (
     ENQUIRE_LINK,
     HEADER,
     SUBMIT_SM,
+    UNBIND,
     RawPeer,
     submit,
 )  # fmt: skip
@@ -85,3 +86,20 @@ def test_of_the_read_that_ends_a_session_nothing_is_taken(monkeypatch, end):
         assert peer.closed()
         found.server.stop()  # what was taken is committed then
         assert found.messages == [] and found.cast.balance == 10
+
+
+def test_what_stands_before_an_unbind_in_one_read_is_taken_and_answered_and_then_the_unbind():
+    with scene(credits=50) as found, peer_of(found) as peer:
+        peer.write(submits(40) + pdu(UNBIND, sequence=_LAST))
+        assert answers(peer) == [0] * 40
+        assert peer.closed()
+        assert len(found.messages) == 40 and found.cast.balance == 10
+
+
+def test_what_comes_behind_an_unbind_is_refused_and_harms_nothing_before_it():
+    with scene(credits=50) as found, peer_of(found) as peer:
+        peer.write(submits(20) + pdu(UNBIND, sequence=_LAST) + submits(20, first=100))
+        statuses = answers(peer)
+        assert (statuses.count(0), statuses.count(S.ESME_RINVBNDSTS)) == (20, 20)
+        assert peer.closed()
+        assert len(found.messages) == 20
