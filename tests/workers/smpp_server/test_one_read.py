@@ -1,16 +1,21 @@
 """What comes together in one read: much at once, wrong things among it, and the good-bye behind it."""
 
 import pytest
+from django.db import connection
 
+from messaging.batcher import BATCH
+from messaging.models import Message
 from smpp.constants import CommandStatus as S
 from tests.conformance.raw_peer import (
     BIND_RECEIVER,
     BIND_TRANSMITTER,
     ENQUIRE_LINK,
     HEADER,
+    SUBMIT_MULTI,
     SUBMIT_SM,
     UNBIND,
     RawPeer,
+    cstring,
     submit,
 )  # fmt: skip
 from tests.support.cast import SMPP_PASSWORD
@@ -103,3 +108,26 @@ def test_what_comes_behind_an_unbind_is_refused_and_harms_nothing_before_it():
         assert (statuses.count(0), statuses.count(S.ESME_RINVBNDSTS)) == (20, 20)
         assert peer.closed()
         assert len(found.messages) == 20
+
+
+def submit_multi(count: int, sequence: int, numbers_from: int = 0) -> bytes:
+    numbers = range(971_500_000_000 + numbers_from, 971_500_000_000 + numbers_from + count)
+    to = b"".join(b"\1\1\1" + cstring(str(number)) for number in numbers)
+    return pdu(SUBMIT_MULTI, b"\0\5\0BANK\0" + bytes((count,)) + to + bytes(9) + b"\2hi", sequence)
+
+
+@pytest.mark.parametrize("pdus", [
+    [submit_multi(254, 2), submit_multi(254, 3, 300)],
+    [submit_multi(80, n, 100 * n) for n in range(2, 9)],
+    [pdu(SUBMIT_SM, submit(NUMBER), 2), submit_multi(254, 3), submit_multi(254, 4, 300), pdu(SUBMIT_SM, submit(NUMBER), 5)],
+], ids=["large", "small", "mixed"])  # fmt: skip
+def test_many_numbers_at_once_are_no_transaction_longer_than_others_are(pdus):
+    """Only PostgreSQL tells which rows one transaction wrote."""
+    with scene(credits=2000) as found, peer_of(found) as peer:
+        peer.write(b"".join(pdus) + pdu(ENQUIRE_LINK, sequence=_LAST))
+        assert {peer.read().status for _ in range(len(pdus) + 1)} == {0}
+        with connection.cursor() as cursor:
+            cursor.execute(f"SELECT count(*) FROM {Message._meta.db_table} GROUP BY xmin::text")
+            sizes = [count for (count,) in cursor.fetchall()]
+        assert sum(sizes) == Message.objects.count()
+        assert max(sizes) <= BATCH
