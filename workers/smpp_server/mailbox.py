@@ -154,6 +154,7 @@ class Postman:
         room = self._rooms(concerned)
         if not room:
             return
+        began = time.monotonic()  # the lease is as old as that at most, however late we hear of it
         try:
             found = await self._database.run(mailbox.claim, token=new_token(), room=room)
         except Exception as error:  # the store is away: look again
@@ -161,7 +162,7 @@ class Postman:
             self._eager |= eager
             await asyncio.sleep(1.0)
             return
-        self._took(found, room)
+        self._took(found, room, began)
 
     def _rooms(self, clients: Iterable[int]) -> dict[int, int]:
         """Rows that may be claimed for each of these now; who has no room is asked again when there is some."""
@@ -179,10 +180,10 @@ class Postman:
         sessions = [one.connection.session for one in self._register.receivers(client_id) if one.connection.writable]
         return sum(session.free_slots + session.outstanding for session in sessions)
 
-    def _took(self, found: Iterable[Held], room: Mapping[int, int]) -> None:
-        now, taken = time.monotonic(), dict.fromkeys(room, 0)
+    def _took(self, found: Iterable[Held], room: Mapping[int, int], claimed_at: float) -> None:
+        taken = dict.fromkeys(room, 0)
         for held in found:
-            self._box(held.smpp_client_id).waiting.append((held, now))
+            self._box(held.smpp_client_id).waiting.append((held, claimed_at))
             self._holding.take((held,))
             taken[held.smpp_client_id] += 1
         for client_id, count in taken.items():

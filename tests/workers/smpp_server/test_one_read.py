@@ -116,11 +116,14 @@ def submit_multi(count: int, sequence: int, numbers_from: int = 0) -> bytes:
     return pdu(SUBMIT_MULTI, b"\0\5\0BANK\0" + bytes((count,)) + to + bytes(9) + b"\2hi", sequence)
 
 
-@pytest.mark.parametrize("pdus", [
-    [submit_multi(254, 2), submit_multi(254, 3, 300)],
-    [submit_multi(80, n, 100 * n) for n in range(2, 9)],
-    [pdu(SUBMIT_SM, submit(NUMBER), 2), submit_multi(254, 3), submit_multi(254, 4, 300), pdu(SUBMIT_SM, submit(NUMBER), 5)],
-], ids=["large", "small", "mixed"])  # fmt: skip
+MANY = {
+    "large": [submit_multi(254, 2), submit_multi(254, 3, 300)],
+    "small": [submit_multi(80, n, 100 * n) for n in range(2, 9)],
+    "mixed": [submits(1), submit_multi(254, 3), submit_multi(254, 4, 300), submits(1, first=5)],
+}
+
+
+@pytest.mark.parametrize("pdus", MANY.values(), ids=MANY)
 def test_many_numbers_at_once_are_no_transaction_longer_than_others_are(pdus):
     """Only PostgreSQL tells which rows one transaction wrote."""
     with scene(credits=2000) as found, peer_of(found) as peer:
