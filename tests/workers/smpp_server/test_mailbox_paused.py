@@ -1,4 +1,4 @@
-"""A server that stood still between its claim and the result of it sends nothing that others may have taken meanwhile."""
+"""A server that stood still between its claim and the result sends nothing that others may have taken meanwhile."""
 
 import asyncio
 import threading
