@@ -81,7 +81,7 @@ class ProtocolFault:
 
 @dataclass(frozen=True, slots=True)
 class PeerUnbound:
-    """The peer asked to end the session and was answered."""
+    """The peer asked to end the session; it ends at once, or when what he asked before is answered."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -47,8 +47,8 @@ class Session:
     """One end of a link. `now` is monotonic seconds; nothing here waits or reads a clock.
 
     Answers enquire_link, unbind, illegal, unknown and malformed PDUs by itself. The owner answers every
-    RequestReceived, writes out `take_output()` after each call, and calls `tick` about every second. A `tap`
-    hears every frame in the order of the wire; it must raise nothing.
+    RequestReceived, writes out `take_output()` after each call (after `goodbye`, where unbinds are held), and calls
+    `tick` about every second. A `tap` hears every frame in the order of the wire; it must raise nothing.
     """
 
     def __init__(self, role: Role, config: SessionConfig | None = None, *, now: float) -> None:
@@ -62,6 +62,7 @@ class Session:
         self._incoming: Counter[int] = Counter()
         self._bind_pending = False
         self._unbind: Slot | None = None
+        self._peer_unbind: tuple[int, float] | None = None  # its sequence, and until when its answer may wait
         self._output: list[bytes] = []
         self.tap: Tap | None = None
 
@@ -196,6 +197,16 @@ class Session:
         left = tuple(Unanswered(slot.sequence, slot.context, slot.command_id) for slot in slots)
         return [Closed(reason, left, error)]
 
+    def goodbye(self, now: float) -> list[Event]:
+        """Answer the unbind of the peer and end, once no request of his waits, or it was held long enough."""
+        if self._peer_unbind is None or self.closed:
+            return []
+        sequence, until = self._peer_unbind
+        if self._incoming and now < until:
+            return []
+        self._write(encode(UnbindResp(sequence=sequence)))
+        return self.close(CloseReason.PEER_UNBOUND)
+
     def tick(self, now: float) -> list[Event]:
         """Let time pass: expire answers, ask a silent peer, end a session that is over."""
         if self.closed:
@@ -203,6 +214,8 @@ class Session:
         events: list[Event] = [
             ResponseTimeout(slot.sequence, slot.context, slot.command_id) for slot in self._window.expire(now)
         ]
+        if self._peer_unbind is not None:
+            return events + self.goodbye(now)
         if self._unbind is not None and now >= self._unbind.deadline:
             return events + self._on_unbind_timeout(self._unbind)
         if self.bound and self._liveness.probe_due(now):
@@ -249,7 +262,7 @@ class Session:
         if pdu.is_response:
             self._on_response(pdu, None, now, events)
         else:
-            self._on_request(pdu, frame, events)
+            self._on_request(pdu, frame, now, events)
 
     def _on_fault(self, error: PduError, frame: bytes, now: float, events: list[Event]) -> None:
         status = int.from_bytes(frame[8:12], "big")
@@ -267,7 +280,7 @@ class Session:
         self._write(encode(cls(status=error.command_status, sequence=error.sequence)), str(error))
         events.append(ProtocolFault(error, frame))
 
-    def _on_request(self, pdu: Pdu, frame: bytes, events: list[Event]) -> None:
+    def _on_request(self, pdu: Pdu, frame: bytes, now: float, events: list[Event]) -> None:
         command = pdu.command_id
         status = self._objection(command)
         if status:
@@ -278,10 +291,10 @@ class Session:
         elif command == CommandId.ENQUIRE_LINK:
             self._write(encode(EnquireLinkResp(sequence=pdu.sequence)))
         elif command == CommandId.UNBIND:
-            self._write(encode(UnbindResp(sequence=pdu.sequence)))
+            self._peer_unbind = pdu.sequence, now + self.config.unbind_hold_seconds
             self.state = State.UNBOUND
             events.append(PeerUnbound())
-            events += self.close(CloseReason.PEER_UNBOUND)
+            events += self.goodbye(now)
         else:
             self._accept(pdu, events)
 

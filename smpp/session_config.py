@@ -21,6 +21,7 @@ class SessionConfig:
     `window`: our unanswered requests; `incoming_window`: the peer's (above it: ESME_RTHROTTLED).
     `enquire_link_seconds`: silence of the peer after which we ask whether it lives.
     `inactivity_seconds`: silence of the peer (no PDU at all) after which the session ends.
+    `unbind_hold_seconds`: how long the peer's unbind waits for the answers that we owe him; 0: he is answered at once.
     `allow_long_password`: write what many vendors demand and SMPP 3.4 §5.2.2 forbids.
     """
 
@@ -33,6 +34,7 @@ class SessionConfig:
     inactivity_seconds: float = 300.0
     partial_pdu_seconds: float = 10.0
     unbind_response_seconds: float = 5.0
+    unbind_hold_seconds: float = 0.0
     max_frame: int = DEFAULT_MAX_FRAME
     interface_version: int = VERSION_34
     send_tlvs: SendTlvs | str = SendTlvs.AUTO

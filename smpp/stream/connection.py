@@ -224,6 +224,7 @@ class Connection(asyncio.Protocol):
         transport = self._transport
         if transport is None:
             return
+        self._deliver(self.session.goodbye(self._loop.time()))
         data = self.session.take_output()
         if data and not transport.is_closing():
             transport.write(data)

@@ -161,6 +161,50 @@ def test_unbind_is_answered_at_once_and_ends_both_ends(role):
     assert link.smsc.closed
 
 
+def unbinding_while_asking(hold: float = 5.0) -> tuple[Link, p.Pdu]:
+    """The ESME unbinds before its submit is answered; returns the submit as the SMSC has it."""
+    link = Link(smsc=SessionConfig(unbind_hold_seconds=hold)).bind()
+    link.esme.send(p.SubmitSm(), "kept", now=link.now)
+    link.esme.unbind(now=link.now)
+    link.pump()
+    [request, unbound, *_] = link.at_smsc
+    assert unbound == PeerUnbound()
+    return link, request.pdu
+
+
+def test_an_unbind_may_wait_for_the_answers_that_are_owed():
+    link, request = unbinding_while_asking()
+    assert link.smsc.state is State.UNBOUND
+    assert not link.smsc.bound
+    with pytest.raises(IllegalCommand):
+        link.smsc.send(p.DeliverSm(), now=link.now)
+    assert link.smsc.goodbye(link.now) == []
+    link.smsc.respond(request.reply(message_id="1"), now=link.now)
+    assert link.smsc.goodbye(link.now) == [Closed(CloseReason.PEER_UNBOUND)]
+    link.pump()
+    assert [type(event).__name__ for event in link.at_esme] == ["ResponseReceived", "Closed"]
+    assert link.at_esme[-1] == Closed(CloseReason.UNBOUND)
+    assert link.smsc.goodbye(link.now) == []
+
+
+def test_an_unbind_does_not_wait_for_ever_and_not_at_all_unless_told():
+    link, _ = unbinding_while_asking()
+    link.wait(4.9)
+    assert not link.smsc.closed
+    link.wait(0.1)
+    assert link.at_smsc[-1] == Closed(CloseReason.PEER_UNBOUND)
+    assert link.at_esme[-1].unanswered[0].context == "kept"
+    link, _ = unbinding_while_asking(hold=0)
+    assert link.at_smsc[-1] == Closed(CloseReason.PEER_UNBOUND)
+
+
+def test_nothing_is_taken_while_an_unbind_waits():
+    link, request = unbinding_while_asking()
+    events = link.smsc.receive(encode(replace(request, sequence=99)), link.now)
+    assert [type(event) for event in events] == [ProtocolFault]
+    assert decode(link.smsc.take_output()).status == S.ESME_RINVBNDSTS
+
+
 def test_after_the_end_nothing_can_be_sent_or_received_and_close_says_nothing_twice():
     link = Link().bind()
     assert len(link.esme.close(CloseReason.LOCAL)) == 1

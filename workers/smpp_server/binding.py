@@ -23,6 +23,8 @@ log = structlog.get_logger(__name__)
 
 SYSTEM_ID = "GATEWAY"
 RESPONSE_SECONDS = 30.0  # un-acked receipts and texts are sent again after that (spec/smpp.md 5.1)
+# Who writes his messages and an unbind without waiting hears of all of them: they are answered in less, as a rule.
+UNBIND_HOLD = 5.0  # seconds
 UNBOUND_FRAME = 1_024  # octets: a bind has about a hundred
 MODES = {
     CommandId.BIND_TRANSMITTER: "transmitter",
@@ -41,6 +43,7 @@ def config_of(client: SmppClientView) -> SessionConfig:
         enquire_link_seconds=client.enquire_link_seconds,
         inactivity_seconds=client.inactivity_seconds,
         response_seconds=RESPONSE_SECONDS,
+        unbind_hold_seconds=UNBIND_HOLD,
     )
 
 

@@ -21,7 +21,7 @@ from workers.wires import Visitor
 
 log = structlog.get_logger(__name__)
 
-# Wrong PDUs are answered and the session goes on; one that sends nothing else is no SMPP client.
+# Wrong PDUs in a row: they are answered and the session goes on, but one that sends nothing else is no SMPP client.
 WRONG_UNBOUND: Final = 10
 WRONG_BOUND: Final = 1_000
 _SUBMITS: Final = (SubmitSm, SubmitMulti, DataSm)
@@ -114,30 +114,47 @@ class ClientSession:
         submits: list[Pdu] = []
         for event in events:
             if isinstance(event, RequestReceived):
-                if isinstance(event.pdu, _SUBMITS):
-                    submits.append(event.pdu)
-                else:
-                    self._on_request(event.pdu)
+                self._on_request(event.pdu, submits)
             elif isinstance(event, ResponseReceived | ResponseTimeout):
-                self.shared.postman.answered(self, event)
+                self._on_answer(event)
             elif isinstance(event, ProtocolFault):
                 self._on_fault(event)
             elif isinstance(event, Closed):
                 self._on_closed(event)
-        if submits:
+        if self._is_hopeless:
+            self.leaving = f"cut off: {self.wrong} wrong PDUs"
+            self.connection.close(CloseReason.FRAMING)
+        # Of a session that is over nothing can be answered, and "no answer" means "send it again" (docs/smpp.md).
+        if submits and not self.connection.closed:
             submitting.take(self, submits)
 
-    def _on_request(self, pdu: Pdu) -> None:
-        if pdu.command_id in BIND_COMMANDS:
+    @property
+    def _is_hopeless(self) -> bool:
+        """Whether so much was wrong that the session ends; nothing that comes after it counts."""
+        return self.wrong > (WRONG_BOUND if self.client_id else WRONG_UNBOUND)
+
+    def _on_request(self, pdu: Pdu, submits: list[Pdu]) -> None:
+        """Deal with it, or lay it to the `submits` of this read."""
+        if self._is_hopeless:
+            return
+        self.wrong = 0
+        if isinstance(pdu, _SUBMITS):
+            submits.append(pdu)
+        elif pdu.command_id in BIND_COMMANDS:
             self.shared.spawn(binding.bind(self, pdu), "bind")
         elif isinstance(pdu, _QUESTIONS):
             self.shared.spawn(asking.answer(self, pdu), "question")
         else:  # alert_notification and outbind have no answer, and nobody legal sends them to a server
             self.refuse(pdu, CommandStatus.ESME_RINVCMDID, "not for a server")
 
+    def _on_answer(self, event: ResponseReceived | ResponseTimeout) -> None:
+        if isinstance(event, ResponseReceived) and event.fault is None and not self._is_hopeless:
+            self.wrong = 0
+        self.shared.postman.answered(self, event)
+
     def _on_fault(self, event: ProtocolFault) -> None:
-        """It is answered already; whoever sends nothing right is sent away."""
-        self.wrong += 1
+        """It is answered already. More than the window holds is not wrong: an answer of "later" is promised for it."""
+        self.wrong += event.error.command_status != CommandStatus.ESME_RTHROTTLED
         self.refused += 1
         self.shared.refusals.note(
             system_id=self.system_id,
@@ -146,9 +163,6 @@ class ClientSession:
             status=event.error.command_status,
             reason=str(event.error),
         )
-        if self.wrong > (WRONG_BOUND if self.bound else WRONG_UNBOUND):
-            self.leaving = f"cut off: {self.wrong} wrong PDUs"
-            self.connection.close(CloseReason.FRAMING)
 
     def _on_closed(self, event: Closed) -> None:
         self.shared.door.leave(self.address, bound=self.client_id != 0)

@@ -47,6 +47,8 @@ class Postman:
         self._holding = Holding()
         self._recorder = Recorder(database, self._holding)
         self._boxes: dict[int, Box] = {}
+        # One a session at most: no other is begun while the window is too small for the rest of it.
+        self._unfinished: dict[Bound, Flight] = {}
         self._bell = asyncio.Event()
         self._eager: set[int] = set()
         self._tasks: list[asyncio.Task[None]] = []
@@ -91,13 +93,19 @@ class Postman:
         if not isinstance(flight, Flight):
             return
         flight.answered(NOT_ANSWERED if isinstance(event, ResponseTimeout) else event.pdu.status)
-        self._write(session, flight)
-        if flight.landed:
-            self._landed(session, flight)
+        # A read brings several answers, and all their slots are free before the first is told: the one that was begun
+        # takes them before another begins, else it may have nothing under way, and nothing would speak of it again.
+        begun = self._unfinished.get(session, flight)
+        self._write(session, begun)
+        for one in dict.fromkeys((begun, flight)):
+            if one.landed:
+                self._landed(session, one)
 
     def lost(self, session: Bound, event: Closed) -> None:
         """A session has ended: what it had not answered is due at once, for another bind or the next one."""
         flights = {one.context for one in event.unanswered if isinstance(one.context, Flight)}
+        if session in self._unfinished:
+            flights.add(self._unfinished.pop(session))
         for flight in flights:
             self._box(session.client_id).flying -= 1
             self._recorder.add(Handed(flight.held, Delivery.State.PENDING, 0.0, None, "the session ended first"))
@@ -148,6 +156,7 @@ class Postman:
         room = self._rooms(concerned)
         if not room:
             return
+        began = time.monotonic()  # the lease is as old as that at most, however late we hear of it
         try:
             found = await self._database.run(mailbox.claim, token=new_token(), room=room)
         except Exception as error:  # the store is away: look again
@@ -155,7 +164,7 @@ class Postman:
             self._eager |= eager
             await asyncio.sleep(1.0)
             return
-        self._took(found, room)
+        self._took(found, room, began)
 
     def _rooms(self, clients: Iterable[int]) -> dict[int, int]:
         """Rows that may be claimed for each of these now; who has no room is asked again when there is some."""
@@ -173,10 +182,10 @@ class Postman:
         sessions = [one.connection.session for one in self._register.receivers(client_id) if one.connection.writable]
         return sum(session.free_slots + session.outstanding for session in sessions)
 
-    def _took(self, found: Iterable[Held], room: Mapping[int, int]) -> None:
-        now, taken = time.monotonic(), dict.fromkeys(room, 0)
+    def _took(self, found: Iterable[Held], room: Mapping[int, int], claimed_at: float) -> None:
+        taken = dict.fromkeys(room, 0)
         for held in found:
-            self._box(held.smpp_client_id).waiting.append((held, now))
+            self._box(held.smpp_client_id).waiting.append((held, claimed_at))
             self._holding.take((held,))
             taken[held.smpp_client_id] += 1
         for client_id, count in taken.items():
@@ -242,10 +251,13 @@ class Postman:
         return time.monotonic() - claimed_at < mailbox.LEASE - MARGIN or self._holding.keeps(held.token)
 
     def _write(self, session: Bound, flight: Flight) -> None:
-        """Write its next PDUs as far as there are free slots; after a refusal, none of the rest."""
+        """Write its next PDUs as far as there are free slots; after a refusal, none of the rest.
+
+        On a session that ends, what is left waits until it has ended (`lost`).
+        """
         link = session.connection
         try:
-            while flight.goes_on and link.session.free_slots:
+            while flight.goes_on and session.receives and link.session.free_slots:
                 link.submit(flight.rest[0], flight)
                 flight.rest.popleft()
                 flight.out += 1
@@ -255,6 +267,10 @@ class Postman:
         except SessionError as error:  # it is ending
             log.info("mailbox_not_sent", delivery=str(flight.held.id), error=str(error))
             flight.failed = flight.failed or NOT_ANSWERED
+        if flight.goes_on:
+            self._unfinished[session] = flight
+        else:
+            self._unfinished.pop(session, None)
 
     def _box(self, client_id: int) -> Box:
         return self._boxes.setdefault(client_id, Box())

@@ -10,6 +10,7 @@ from smpp.tlvs import Tlvs
 from workers.smpp_server.status import Refused
 
 _REFERENCE_8 = 0xFF
+_MOST_ELEMENTS = 0xFF  # octets after the length octet of a header
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,7 +100,7 @@ def _concatenation(data: UserData, header: bytes, part: tuple[int, int, int]) ->
     reference, total, number = part
     if reference > _REFERENCE_8:
         wide = gsm.udh_concat(reference, total, number, bits=16)
-        if _fits(data, len(joined(header, wide))):
+        if _fits(data, max(1, len(header)) + len(wide) - 1):
             return wide
     return gsm.udh_concat(reference, total, number, bits=8)
 
@@ -114,8 +115,10 @@ def _fits(data: UserData, header: int) -> bool:
 
 
 def joined(first: bytes, second: bytes) -> bytes:
-    """One user data header of two: the length octet counts all elements."""
+    """One user data header of two: the length octet counts all elements; raises Refused when it cannot."""
     elements = first[1:] + second[1:]
+    if len(elements) > _MOST_ELEMENTS:
+        raise Refused(CommandStatus.ESME_RINVESMCLASS, "the user data header has no room for the part that sar_* names")
     return bytes((len(elements),)) + elements
 
 

@@ -20,7 +20,9 @@ from workers.smpp_server import translating
 from workers.smpp_server.shared import Session
 from workers.smpp_server.status import Refused, reason_of, status_of
 
-CHUNK: Final = 200  # PDUs of one request: a flood of one customer must not make transactions long for the others
+# Messages of one request, or those of one submit_multi: a flood of one customer must not make transactions long for the
+# others.
+CHUNK: Final = 200
 
 
 @dataclass(slots=True)
@@ -39,10 +41,23 @@ def take(session: Session, pdus: Sequence[Pdu]) -> None:
     if client is None or session.shared.stopping:
         return
     now = utc_now()
-    for at in range(0, len(pdus), CHUNK):
-        asked = list(_translated(session, client, pdus[at : at + CHUNK], now))
+    for chunk in _chunks(pdus):
+        asked = list(_translated(session, client, chunk, now))
         if asked:
             _line_up(session, client, asked)
+
+
+def _chunks(pdus: Sequence[Pdu]) -> Iterator[list[Pdu]]:
+    chunk: list[Pdu] = []
+    size = 0
+    for pdu in pdus:
+        messages = len(pdu.dest_addresses) if isinstance(pdu, SubmitMulti) else 1
+        if chunk and size + messages > CHUNK:
+            yield chunk
+            chunk, size = [], 0
+        chunk.append(pdu)
+        size += messages
+    yield chunk
 
 
 def _translated(session: Session, client: SmppClientView, pdus: Sequence[Pdu], now: datetime) -> Iterator[_Asked]:

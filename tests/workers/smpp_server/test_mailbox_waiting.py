@@ -47,6 +47,32 @@ def test_a_part_that_is_put_off_keeps_the_others_back_and_all_come_again():
         assert rows_of(found)[0].state == "PENDING"
 
 
+@pytest.mark.parametrize("leaves", [False, True])
+def test_a_text_in_parts_goes_on_before_another_begins_whatever_is_answered_at_once(leaves):
+    """The last answer before it and the one to its first part come in one read, while another long text waits."""
+    with scene(deliver_window=2) as found:
+        for content in ("first", "a" * 400, "b" * 400):
+            text_for(found, content=content)
+
+        async def talk():
+            esme = await bound(found, BindReceiver, version=0x33, silent=True)
+            for pdu in list(await esme.got(2)):
+                esme.connection.respond(pdu.reply())
+            assert [pdu.short_message[6:7] for pdu in (await esme.got(4))[2:]] == [b"a"] * 2
+            if leaves:
+                esme.connection.abort()
+                esme = await bound(found, BindReceiver, version=0x33)
+                return await esme.got(6)
+            esme.silent = False
+            for pdu in esme.received[2:]:
+                esme.connection.respond(pdu.reply())
+            return await esme.got(7)
+
+        assert sorted(pdu.short_message[6:7] for pdu in asyncio.run(talk())[-6:]) == [b"a"] * 3 + [b"b"] * 3
+        wait_until(lambda: {row.state for row in rows_of(found)} == {"DELIVERED"})
+        wait_until(lambda: not found.server.service.shared.postman._holding.tokens())
+
+
 def test_a_client_that_reads_again_gets_what_waited_for_it_at_once(monkeypatch):
     """What was claimed before needs no look from time to time, and is not given back first."""
     monkeypatch.setattr(service, "LIMITS", StreamLimits(write_high=4096, write_cut=1 << 24, tick_seconds=0.1))

@@ -114,6 +114,19 @@ def test_parts_stay_the_parts_that_the_customer_made():
         }
 
 
+def test_a_header_of_any_length_beside_sar_parameters_is_answered():
+    """The length octet of a header holds 255: 250 octets of elements, and no more, leave room for one of five."""
+    sar = [(Tag.SAR_MSG_REF_NUM, b"\1\7"), (Tag.SAR_TOTAL_SEGMENTS, b"\2"), (Tag.SAR_SEGMENT_SEQNUM, b"\1")]
+    pdus = []
+    for length in range(256):
+        header = bytes((length, 0x70, max(0, length - 2), *range(2, length)))[: length + 1]
+        pdus.append(submit_sm(b"", esm_class=0x40, tlvs=Tlvs([*sar, (Tag.MESSAGE_PAYLOAD, header + b"x")])))
+    with scene(window=300) as found:
+        answers = submitted(found, *pdus)
+        assert {answer.status for answer in answers[-10:]} == {S.ESME_RINVESMCLASS}
+        assert answers[4].status == 0 and len(found.messages) == sum(not answer.status for answer in answers)
+
+
 def test_the_only_part_of_a_text_is_the_text():
     answer, message, _ = one(submit_sm(b"whole", tlvs=Tlvs([(Tag.SAR_TOTAL_SEGMENTS, b"\1")])))
     assert (answer.status, message.parts, message.udh, message.content) == (0, 1, "", "whole")
