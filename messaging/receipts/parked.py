@@ -1,29 +1,34 @@
 """Receipts that came before their part was known: kept in the table, looked at again, settled when it is."""
 
+import time
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from uuid import UUID
 
+import structlog
 from django.db import connection, transaction
 
 from common.clock import utc_now
 from common.ids import floor_at
 from common.sql import dialect
-from common.transactions import retried
+from common.transactions import limit_statements, retried
 from messaging import deliveries, finals, rows
 from messaging.lines import line
 from messaging.models import Receipt, Status
-from messaging.receipts import order, shared
+from messaging.receipts import halving, order, shared
 from messaging.receipts.keys import Side, provider_key
 from messaging.receipts.matching import PARKED_FOR, Match, fact_of, match, owned
 from messaging.receipts.matching import parked as parked_with
 from messaging.receipts.reading import Fact, Origin, read
-from messaging.receipts.settling import Settled, settle
+from messaging.receipts.settling import Settled, park, settle
 from messaging.rows import MessageRow, PartRow
 from smpp.errors import PduError
 
+log = structlog.get_logger(__name__)
+
+BUDGET = 10.0  # seconds that one tick spends on what is due; others of its steps wait, and the next tick goes on
 WITHOUT_A_PART = (Receipt.State.PARKED, Receipt.State.ORPHAN)
 _TABLE = Receipt._meta.db_table
 _COLUMNS = (
@@ -88,6 +93,8 @@ def rematch(
     `orphans` those that were given up get a look, too; `rule` is that of the ids, where a process may not know it yet.
     """
     with transaction.atomic():
+        if last_look is not None:
+            limit_statements(halving.PATIENCE)
         now = last_look or rows.database_now()
         states = WITHOUT_A_PART if orphans else (Receipt.State.PARKED,)
         waiting = Receipt.objects.filter(id__in=receipt_ids, state__in=states).order_by("id")
@@ -123,18 +130,38 @@ def close(settled: Settled, messages: Mapping[UUID, MessageRow], *, now: datetim
 def rematch_due(*, limit: int = 1000) -> int:
     """Look again at parked receipts whose time has come, in passes of at most `limit`; returns how many were found.
 
-    Safe to run twice at once: two looks at one receipt find the same part, and its row says who was first.
+    Ends after BUDGET seconds. Safe to run twice at once: two looks at one receipt find the same part, and its row says
+    who was first.
     """
-    total = 0
+    total, until = 0, time.monotonic() + BUDGET
     while True:
         now = rows.database_now()
         # However old: what nobody looked at for days must become an orphan too, or it would hold its month for ever.
         due = Receipt.objects.filter(state=Receipt.State.PARKED, next_try_at__lte=now)
         ids = list(due.order_by("next_try_at").values_list("id", flat=True)[:limit])
         if ids:
-            total += rematch(ids, last_look=now)
-        if len(ids) < limit:
+            total += _look(ids, now, until)
+        if len(ids) < limit or time.monotonic() >= until:
             return total
+
+
+def _look(ids: Sequence[UUID], now: datetime, until: float) -> int:
+    """What cannot be looked at waits for its next date by itself, so that the others are."""
+    looked = halving.halved(ids, lambda some: rematch(some, last_look=now), until=until)
+    if looked.failed:
+        log.error("parked_receipts_failed", ids=[str(key) for key in looked.failed[:20]], error=repr(looked.error))
+        _put_off(looked.failed, now)
+    return looked.done
+
+
+def _put_off(receipt_ids: Collection[UUID], now: datetime) -> None:
+    with transaction.atomic():
+        held = _lock(receipt_ids)
+        facts = [fact_of(row) for row in Receipt.objects.filter(id__in=held).order_by("id")]
+        for fact in facts:
+            fact.tries += 1
+            park(fact, now)
+        _write(facts)
 
 
 def rematch_addresses(addresses: Collection[str], carrier_account: str) -> int:

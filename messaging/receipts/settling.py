@@ -192,12 +192,13 @@ def _conclude(
         fact.state = Receipt.State.MATCHED
     else:
         fact.part_id, fact.matched_by = None, ""
-        _park(fact, now)
+        park(fact, now)
 
 
-def _park(fact: Fact, now: datetime) -> None:
+def park(fact: Fact, now: datetime) -> None:
+    """Until its next look, by the tries so far; an orphan after PARKED_FOR."""
     if now - fact.received_at >= PARKED_FOR:
-        fact.state = Receipt.State.ORPHAN
+        fact.state, fact.next_try_at = Receipt.State.ORPHAN, None
         return
     fact.state = Receipt.State.PARKED
     wait = REMATCH[fact.tries - 1] if fact.tries <= len(REMATCH) else HOURLY
