@@ -11,6 +11,7 @@ from common.ids import derive, new_id
 from common.queues import Lane
 from messaging import cancel, claims, client_texts, due, leases, mailbox, outbox, selectors, sweep, trace, webhooks
 from messaging.models import Delivery, Message, Part, Status
+from messaging.receipts import parked
 from messaging.selectors import Filters
 from smpp.addresses import Address
 from smpp.constants import MessageState
@@ -94,6 +95,19 @@ def test_receipts(who):
         line.hear(receipt("another", recipient="971509998877"))
     assert Message.objects.filter(id__in=[*(m.id for m in some), early.id], status="DELIVERED").count() == 6
     check(seen, least=8)
+
+
+def test_parked_receipts_are_found_by_their_numbers_past_all_others_of_the_carrier(who):
+    line = bind(who)
+    line.hear(*(receipt(f"nobody-{n}", recipient=f"9715{n:08}") for n in range(500)))
+    line.hear(*(receipt(f"nobody-{n}", recipient=f"9715{n:08}") for n in range(500, 1_000)))
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE messaging_receipt")
+    with watching() as seen:
+        parked.rematch_addresses({"971500000007", "971500000700"}, who.connector.name)
+    check(seen, least=2)
+    [first] = [touch for touch in seen if '"source" IN' in touch.sql]
+    assert first.index in pieces("receipt_parked_source") | pieces("receipt_parked_dest")
 
 
 def test_receipts_that_speak_for_all_parts(who):

@@ -1,4 +1,4 @@
-"""A receipt about which a statement always runs into its timeout holds back nobody else's.
+"""A receipt about which a statement always runs into its timeout, or a carrier with very many, holds back nobody else.
 
 PostgreSQL only: SQLite ends no statement after a time, and has no rows that another one could hold.
 """
@@ -14,8 +14,8 @@ from common.ids import derive, new_id
 from common.jobs import recorder
 from messaging import receipts, sweep
 from messaging.models import LineBatch, Message, Part, Receipt, Status
-from messaging.receipts import TRIES, halving, matching
-from tests.messaging.underway import accepted, bind, past, receipt, receipt_for, sent, state_of, told
+from messaging.receipts import TRIES, halving, matching, parked
+from tests.messaging.underway import accepted, bind, part_of, past, receipt, receipt_for, sent, state_of, told
 from tests.support.cast import NUMBER, customer
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -110,6 +110,43 @@ def test_a_parked_receipt_that_always_times_out_is_looked_at_later_and_the_other
     Receipt.objects.filter(id=late.id).update(next_try_at=past())
     assert sweep.rematch_parked() == 1
     assert [len(told(message)) for message in some] == [1] * 4
+
+
+def in_doubt(cast, line, recipient, *heard):
+    """A part without an answer whose time is over, after what the carrier said."""
+    message = accepted(cast, recipient=recipient)
+    line.claim([derive(message.id, 1)])
+    if heard:
+        line.hear(*heard)
+    line.answer(message, SendKind.UNCERTAIN)
+    Part.objects.filter(id=derive(message.id, 1)).update(uncertain_until=past())
+    return message
+
+
+def test_a_carrier_whose_receipts_cannot_be_looked_at_keeps_nobody_elses_parts_in_doubt(
+    cast, line, impatient, monkeypatch
+):
+    monkeypatch.setattr(sweep, "PASS", 1)  # the oldest alone: the other one's turn comes all the same
+    other = customer()
+    stuck = in_doubt(cast, line, NUMBER, receipt("nobody-knows-it"))
+    free = in_doubt(other, bind(other), CROWDED)
+    with slow(stuck), pytest.raises(ExceptionGroup, match=cast.connector.name):
+        sweep.resolve_uncertain()
+    assert (state_of(stuck), state_of(free)) == (Status.UNCERTAIN, Status.QUEUED)
+    assert part_of(free).possible_duplicate
+    assert sweep.resolve_uncertain() == 0
+    assert (state_of(stuck), part_of(stuck).possible_duplicate) == (Status.DELIVERED, False)
+
+
+def test_a_tick_looks_at_parked_receipts_for_so_long_and_the_next_one_goes_on(line, monkeypatch):
+    line.hear(*(receipt(f"nobody-{number}") for number in range(5)))
+    Receipt.objects.update(next_try_at=past())
+    monkeypatch.setattr(parked, "BUDGET", 0.0)
+    looked = []
+    for _ in range(3):
+        parked.rematch_due(limit=2)
+        looked.append(Receipt.objects.filter(tries=2).count())
+    assert looked == [2, 4, 5]
 
 
 def crowd(cast, number, many):
