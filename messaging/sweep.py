@@ -17,7 +17,7 @@ from messaging.announcing import announce
 from messaging.finals import Ended
 from messaging.lines import line, siblings
 from messaging.models import IdempotencyKey, LineBatch, Message, Part, ReceiptSeen, Status
-from messaging.receipts import TRIES, parked, shared
+from messaging.receipts import TRIES, OnText, parked, shared
 from messaging.receipts.settling import Settled
 from messaging.resending import resend
 from messaging.rows import MessageRow, PartRow
@@ -112,7 +112,7 @@ def _lines_of(carriers: Collection[str]) -> list[int]:
 def _look_for_receipts(due: Collection[UUID], failed: dict[str, Exception]) -> set[UUID]:
     """In transactions of their own, before anything is sent again: a receipt may have come without an answer.
 
-    Each carrier by itself: one whose receipts cannot be looked at is added to `failed`. Returns the parts of the others.
+    Each carrier by itself: one whose receipts cannot be looked at goes into `failed`. Returns the parts of the others.
     """
     listed = list(Part.objects.filter(id__in=due).values_list("id", "connector_id", "message_id"))
     numbers = dict(Message.objects.filter(id__in=[row[2] for row in listed]).values_list("id", "recipient"))
@@ -230,9 +230,9 @@ def _end(parts: Sequence[PartRow], to: Status, now: datetime) -> list[Ended]:
     return [Ended(part=part, status=to, at=now) for part in ended]
 
 
-def rematch_parked() -> int:
-    """Receipts without a part look for it again; returns how many found theirs."""
-    return parked.rematch_due()
+def rematch_parked(*, on_text: OnText | None = None) -> int:
+    """Receipts without a part look for it again; returns how many found theirs. `on_text` gets what was none."""
+    return parked.rematch_due(on_text=on_text)
 
 
 def pending_line_batches(*, limit: int = 50) -> list[UUID]:

@@ -4,7 +4,7 @@ A LineBatch row lives only between the two: the transaction that records what it
 """
 
 import time
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from datetime import datetime, timedelta
 from operator import attrgetter
 from uuid import UUID
@@ -23,8 +23,8 @@ from messaging.lines import line
 from messaging.models import LineBatch, Receipt
 from messaging.receipts import batches, halving, order, parked, shared
 from messaging.receipts.batches import Batch, Sized
-from messaging.receipts.matching import match, owned
-from messaging.receipts.reading import Fact, Origin, TextPdu, read, text_of
+from messaging.receipts.matching import match, may_wait, owned
+from messaging.receipts.reading import Fact, OnText, Origin, TextPdu, read
 from messaging.receipts.settling import Settled, settle
 
 log = structlog.get_logger(__name__)
@@ -38,7 +38,6 @@ COMPANY = 200  # batches that one call takes along at once
 ROUNDS = 20  # times that it takes such company, while those that were named are behind a backlog
 WAITS = 5  # times that a group waits for earlier batches in other hands
 RETRY = (5, 60, 600, 3600)
-OnText = Callable[[list[TextPdu]], None]
 
 
 def store(connector_id: int, bind_no: int, pdus: Sequence[bytes]) -> UUID:
@@ -172,8 +171,9 @@ def _apply(facts: list[Fact], texts: list[TextPdu], on_text: OnText, others: ord
     """Returns the ids of receipts that were parked; raises order.Behind when `others` have an earlier word on a part
     that these receipts would settle by a sibling."""
     matches = match(facts, now=now)
-    receipts = [fact for fact in facts if fact.certain or fact.id in matches]
-    texts = texts + [_as_text(fact) for fact in facts if not (fact.certain or fact.id in matches)]
+    receipts = [fact for fact in facts if fact.id in matches or may_wait(fact, now)]
+    kept = {fact.id for fact in receipts}
+    texts = texts + [parked.as_text(fact) for fact in facts if fact.id not in kept]
     if texts:
         on_text(texts)
     if not receipts:
@@ -189,13 +189,6 @@ def _apply(facts: list[Fact], texts: list[TextPdu], on_text: OnText, others: ord
     _insert(receipts)
     parked.close(earlier.joined(settled), messages, now=now)
     return [fact.id for fact in receipts if fact.state == Receipt.State.PARKED]
-
-
-def _as_text(fact: Fact) -> TextPdu:
-    """It looked like a receipt, but is about nothing of ours: somebody's words."""
-    view = line(fact.connector_id)
-    assert view is not None
-    return text_of(bytes.fromhex(fact.raw), Origin(view, fact.bind_no or 0, fact.received_at))
 
 
 _COLUMNS = (

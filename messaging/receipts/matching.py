@@ -23,6 +23,9 @@ LOOK_BACK = timedelta(days=10)
 # What was scheduled has the id of its acceptance, up to 30 days before it was sent.
 LOOK_BACK_SCHEDULED = LOOK_BACK + timedelta(days=30)
 PARKED_FOR = timedelta(hours=72)
+# What reads like a receipt but is not marked as one: the answer to its submit_sm may be a few seconds behind it, and a
+# person whose words they are can wait for so long.
+UNMARKED_FOR = timedelta(seconds=60)
 # Messages to one number within LOOK_BACK up to which a receipt may meet its part by address. Twenty a day are more than
 # a phone gets; a monitoring handset or a load test gets hundreds of thousands, and to read them would outlast the
 # statement timeout. Nor could it end well: of two parts that fit none is taken, and to look at the newest alone would
@@ -62,6 +65,11 @@ class _Candidate:
 def owned(matches: Iterable[Match]) -> dict[UUID, UUID | None]:
     """The parts of these matches, each with its message where that is known."""
     return {key: found.message_id for found in matches for key in found.part_ids}
+
+
+def may_wait(fact: Fact, now: datetime) -> bool:
+    """Whether it may be a receipt without its part being known; otherwise it is a text unless it matches now."""
+    return fact.certain or (bool(fact.keys) and now - fact.received_at < UNMARKED_FOR)
 
 
 def match(facts: Sequence[Fact], *, now: datetime) -> dict[UUID, Match]:
