@@ -1,6 +1,11 @@
 """What reads like a receipt but is not marked as one waits a minute for its part; then it is somebody's words."""
 
+import os
+import signal
+import subprocess
+import sys
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from django.db import connection
@@ -17,6 +22,30 @@ from tests.messaging.underway import accepted, now, past, receipt, sent, shown, 
 from tests.support.cast import NUMBER
 
 pytestmark = [pytest.mark.both, pytest.mark.django_db(transaction=True)]
+
+ROOT = Path(__file__).resolve().parents[2]
+CHILD = """
+import os, signal, sys, django
+from django.conf import settings
+settings.DATABASES["default"]["NAME"] = sys.argv[1]
+django.setup()
+from inbound import receive
+from messaging import receipts, sweep
+from messaging.models import LineBatch
+
+def die(moment):
+    if moment == sys.argv[2]:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+def keep(texts):
+    receive.store(texts)
+    die("kept")
+
+receipts.record_line_events(list(LineBatch.objects.values_list("id", flat=True)), on_text=keep)
+die("recorded")
+sweep.rematch_parked(on_text=keep)
+die("committed")
+"""
 
 
 def a_minute_later():
@@ -117,3 +146,24 @@ def test_two_ticks_at_once_make_one_text_of_it(line):
     run_together(*[lambda: parked.rematch_due(limit=7, on_text=receive.store)] * 3)
     assert len(texts_kept()) == len(set(texts_kept())) == 40
     assert not Receipt.objects.exists()
+
+
+def killed(moment):
+    """Record and look in a process that is killed at that moment."""
+    environment = {**os.environ, "DJANGO_SETTINGS_MODULE": "gateway_project.settings.test"}
+    arguments = [sys.executable, "-c", CHILD, str(connection.settings_dict["NAME"]), moment]
+    child = subprocess.run(arguments, env=environment, cwd=ROOT, capture_output=True, timeout=60, check=False)
+    assert child.returncode == -signal.SIGKILL, child.stderr.decode()
+
+
+def test_a_process_that_is_killed_while_it_waits_or_becomes_a_text_leaves_one_text(line):
+    receipts.store(line.connector_id, line.bind_no, [unmarked("88")])
+    killed("recorded")
+    assert (texts_kept(), Receipt.objects.count(), LineBatch.objects.count()) == ([], 1, 0)
+    a_minute_later()
+    killed("kept")
+    assert (texts_kept(), Receipt.objects.count()) == ([], 1)
+    killed("committed")
+    assert (len(texts_kept()), Receipt.objects.count()) == (1, 0)
+    assert sweep.rematch_parked(on_text=receive.store) == 0
+    assert len(texts_kept()) == 1
