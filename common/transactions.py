@@ -14,6 +14,7 @@ T = TypeVar("T")
 DEADLOCK: Final = "40P01"
 SERIALIZATION: Final = "40001"
 LOCK_TIMEOUT: Final = "55P03"
+_TOO_MUCH: Final = ("57014", "54")  # a statement beyond its timeout, and class 54: past a limit of the server
 # Python's own refusals to write a value: a lone surrogate, a number out of range, a type without a form.
 UNWRITABLE: Final = (DataError, IntegrityError, ValueError, TypeError, OverflowError)
 
@@ -39,6 +40,21 @@ def is_connection_lost(error: BaseException) -> bool:
         return False
     state = sqlstate(error)
     return not state or state.startswith(("08", "57P", "53")) or state == "25P03"
+
+
+def is_passing(error: BaseException) -> bool:
+    """Whether the database was away or busy, so that the same may work in a moment.
+
+    Not a statement that ran into its timeout or past a limit: that may be its data, and then it fails every time.
+    """
+    return isinstance(error, OperationalError | InterfaceError) and not sqlstate(error).startswith(_TOO_MUCH)
+
+
+def limit_statements(seconds: float) -> None:
+    """End each statement of this transaction after `seconds` (PostgreSQL; SQLite has no such limit)."""
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute(f"SET LOCAL statement_timeout = {int(seconds * 1000)}")
 
 
 def reconnecting(read: Callable[[], T]) -> T:

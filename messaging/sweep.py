@@ -1,6 +1,7 @@
 """Rows whose time has come. Every sweep works in passes of at most 1,000, skips what others hold, and may run twice
 or on several hosts at once."""
 
+from collections import defaultdict
 from collections.abc import Callable, Collection, Sequence
 from datetime import datetime, timedelta
 from functools import partial
@@ -14,9 +15,9 @@ from common.transactions import retried
 from messaging import draining, first_copy, retry, rows, status, traffic
 from messaging.announcing import announce
 from messaging.finals import Ended
-from messaging.lines import line
+from messaging.lines import line, siblings
 from messaging.models import IdempotencyKey, LineBatch, Message, Part, ReceiptSeen, Status
-from messaging.receipts import TRIES, parked, shared
+from messaging.receipts import TRIES, OnText, parked, shared
 from messaging.receipts.settling import Settled
 from messaging.resending import resend
 from messaging.rows import MessageRow, PartRow
@@ -83,38 +84,55 @@ def _dispatch(parts: dict[UUID, PartRow], messages: dict[UUID, MessageRow], now:
 
 
 def resolve_uncertain() -> int:
-    """Parts whose wait for a late answer is over: settled by a parked receipt, sent again, or UNKNOWN, by policy."""
-    total = 0
+    """Parts whose wait for a late answer is over: settled by a parked receipt, sent again, or UNKNOWN, by policy.
+
+    Raises what went wrong with the receipts of a carrier, as one group, when the parts of all others are resolved.
+    """
+    total, failed = 0, dict[str, Exception]()
     while True:
-        looked = _look_for_receipts(rows.database_now())
+        known = len(failed)
+        now = rows.database_now()
+        without = _lines_of(failed)
+        due = _overdue(now, without=without)
+        looked = _look_for_receipts(due, failed)
         # Only those: for a part that is due since a moment nobody has looked yet.
-        due = partial(_overdue, among=looked)
-        _, done = _pass(due, _resolve, _free_with_siblings)
+        _, done = _pass(partial(_overdue, among=looked, without=without), _resolve, _free_with_siblings)
         total += done
-        if len(looked) < PASS or not done:
-            return total
+        if len(due) < PASS or not (done or len(failed) > known):
+            break
+    if failed:
+        raise ExceptionGroup(f"receipts of {', '.join(sorted(failed))} were not looked at", list(failed.values()))
+    return total
 
 
-def _look_for_receipts(now: datetime) -> set[UUID]:
+def _lines_of(carriers: Collection[str]) -> list[int]:
+    return [number for carrier in carriers for number in siblings(carrier)]
+
+
+def _look_for_receipts(due: Collection[UUID], failed: dict[str, Exception]) -> set[UUID]:
     """In transactions of their own, before anything is sent again: a receipt may have come without an answer.
 
-    Returns the parts that were due.
+    Each carrier by itself: one whose receipts cannot be looked at goes into `failed`. Returns the parts of the others.
     """
-    due = _overdue(now)
-    listed = list(Part.objects.filter(id__in=due).values_list("connector_id", "message_id"))
-    numbers = dict(Message.objects.filter(id__in=[row[1] for row in listed]).values_list("id", "recipient"))
-    carriers: dict[str, set[str]] = {}
-    for connector_id, message_id in listed:
+    listed = list(Part.objects.filter(id__in=due).values_list("id", "connector_id", "message_id"))
+    numbers = dict(Message.objects.filter(id__in=[row[2] for row in listed]).values_list("id", "recipient"))
+    looked, carriers = set(due), defaultdict[str, dict[UUID, str]](dict)
+    for part_id, connector_id, message_id in listed:
         view = line(connector_id)
         if view is not None and message_id in numbers:
-            carriers.setdefault(view.carrier_account, set()).add(numbers[message_id])
+            carriers[view.carrier_account][part_id] = numbers[message_id]
     for carrier, recipients in carriers.items():
-        parked.rematch_addresses(recipients, carrier)
-    return set(due)
+        try:
+            parked.rematch_addresses(set(recipients.values()), carrier)
+        except Exception as error:  # raised by the caller, after the others
+            failed[carrier] = error
+            looked -= recipients.keys()
+    return looked
 
 
-def _overdue(now: datetime, among: Collection[UUID] | None = None) -> list[UUID]:
-    waiting = Part.objects.filter(status=Status.UNCERTAIN, uncertain_until__lte=now)
+def _overdue(now: datetime, among: Collection[UUID] | None = None, without: Collection[int] = ()) -> list[UUID]:
+    """The oldest, at most PASS, of all lines but those in `without`."""
+    waiting = Part.objects.filter(status=Status.UNCERTAIN, uncertain_until__lte=now).exclude(connector_id__in=without)
     found = waiting.order_by("uncertain_until").values_list("id", flat=True)[:PASS]
     return [part for part in found if among is None or part in among]
 
@@ -212,9 +230,9 @@ def _end(parts: Sequence[PartRow], to: Status, now: datetime) -> list[Ended]:
     return [Ended(part=part, status=to, at=now) for part in ended]
 
 
-def rematch_parked() -> int:
-    """Receipts without a part look for it again; returns how many found theirs."""
-    return parked.rematch_due()
+def rematch_parked(*, on_text: OnText | None = None) -> int:
+    """Receipts without a part look for it again; returns how many found theirs. `on_text` gets what was none."""
+    return parked.rematch_due(on_text=on_text)
 
 
 def pending_line_batches(*, limit: int = 50) -> list[UUID]:

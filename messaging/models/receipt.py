@@ -43,6 +43,13 @@ class Receipt(models.Model):
                 fields=["carrier_account", "provider_key"], condition=Q(state="PARKED"), name="receipt_parked"
             ),
             models.Index(fields=["next_try_at"], condition=Q(state="PARKED"), name="receipt_retry"),
+            # Looked for twice a second while parts are in doubt: of 300,000 parked ones none but those of the number.
+            models.Index(
+                fields=["carrier_account", "source"], condition=Q(state="PARKED"), name="receipt_parked_source"
+            ),
+            models.Index(
+                fields=["carrier_account", "destination"], condition=Q(state="PARKED"), name="receipt_parked_dest"
+            ),
             # What the DLR doctor reads, the newest first; receipts that met their part are not in it. By the time, not
             # the id: for an order by id the planner would rather go through the key, past every receipt that met.
             models.Index(

@@ -3,27 +3,28 @@
 A LineBatch row lives only between the two: the transaction that records what its PDUs mean deletes it.
 """
 
-from collections.abc import Callable, Collection, Iterator, Sequence
+import time
+from collections.abc import Collection, Iterator, Sequence
 from datetime import datetime, timedelta
 from operator import attrgetter
 from uuid import UUID
 
 import structlog
-from django.db import InterfaceError, OperationalError, connection, transaction
+from django.db import connection, transaction
 
 from common.crash import point
 from common.ids import derive, new_id
 from common.jobs import Job, enqueue
 from common.queues import Work
 from common.sql import dialect, hot
-from common.transactions import retried
+from common.transactions import is_passing, limit_statements, retried
 from messaging import rows
 from messaging.lines import line
 from messaging.models import LineBatch, Receipt
-from messaging.receipts import batches, order, parked, shared
+from messaging.receipts import batches, halving, order, parked, shared
 from messaging.receipts.batches import Batch, Sized
-from messaging.receipts.matching import match, owned
-from messaging.receipts.reading import Fact, Origin, TextPdu, read, text_of
+from messaging.receipts.matching import match, may_wait, owned
+from messaging.receipts.reading import Fact, OnText, Origin, TextPdu, read
 from messaging.receipts.settling import Settled, settle
 
 log = structlog.get_logger(__name__)
@@ -37,8 +38,6 @@ COMPANY = 200  # batches that one call takes along at once
 ROUNDS = 20  # times that it takes such company, while those that were named are behind a backlog
 WAITS = 5  # times that a group waits for earlier batches in other hands
 RETRY = (5, 60, 600, 3600)
-OnText = Callable[[list[TextPdu]], None]
-_TRANSIENT = (OperationalError, InterfaceError)
 
 
 def store(connector_id: int, bind_no: int, pdus: Sequence[bytes]) -> UUID:
@@ -67,8 +66,9 @@ def record_line_events(batch_ids: Collection[UUID], *, on_text: OnText) -> int:
     the culprit stands alone: the others are recorded, it is tried again and after five tries left as dead with its
     error. Raises what the database raises when it is away; batches that another process holds are passed over.
     """
+    until = time.monotonic() + halving.BUDGET
     # Sorted by id, in the order in which they came: the first of two that conflict wins.
-    return sum(_record_group(group, on_text) for group in _groups(batches.named(batch_ids)))
+    return sum(_record_group(group, on_text, until) for group in _groups(batches.named(batch_ids)))
 
 
 def record_waiting(batch_ids: Collection[UUID], *, on_text: OnText) -> int:
@@ -78,10 +78,10 @@ def record_waiting(batch_ids: Collection[UUID], *, on_text: OnText) -> int:
     transaction would be paid for every few; the later hints find nothing left to do. What is behind a backlog waits
     for it: the first of two that conflict wins.
     """
-    done, left = 0, set(batch_ids)
+    done, left, until = 0, set(batch_ids), time.monotonic() + halving.BUDGET
     for _ in range(ROUNDS):
         found = batches.waiting(left, COMPANY)
-        done += sum(_record_group(group, on_text) for group in _groups(found))
+        done += sum(_record_group(group, on_text, until) for group in _groups(found))
         left.difference_update(key for key, _ in found)
         if len(found) < COMPANY or not left:
             break
@@ -101,14 +101,19 @@ def _groups(sizes: Sequence[Sized]) -> Iterator[list[UUID]]:
         yield group
 
 
-def _record_group(batch_ids: Sequence[UUID], on_text: OnText) -> int:
+def _record_group(batch_ids: Sequence[UUID], on_text: OnText, until: float) -> int:
     try:
         return _record(batch_ids, on_text)
-    except _TRANSIENT:
-        raise
     except Exception as error:
+        if is_passing(error):
+            raise
         log.warning("line_batch_failed", batches=len(batch_ids), error=repr(error))
-    return sum(_record_carefully(batch_id, on_text) for batch_id in batch_ids)
+    done = 0
+    for batch_id in batch_ids:
+        done += _record_carefully(batch_id, on_text, until)
+        if time.monotonic() >= until:  # the next task takes the others, and this one is out of its way
+            break
+    return done
 
 
 def _record(batch_ids: Collection[UUID], on_text: OnText, only: Collection[str] | None = None) -> int:
@@ -132,6 +137,8 @@ def _record(batch_ids: Collection[UUID], on_text: OnText, only: Collection[str] 
 @retried()
 def _record_once(batch_ids: Collection[UUID], on_text: OnText, only: Collection[str] | None) -> tuple[int, list[UUID]]:
     with transaction.atomic():
+        if only is not None:
+            limit_statements(halving.PATIENCE)
         held = batches.hold(batch_ids)
         if not held.batches:
             return 0, []
@@ -164,8 +171,9 @@ def _apply(facts: list[Fact], texts: list[TextPdu], on_text: OnText, others: ord
     """Returns the ids of receipts that were parked; raises order.Behind when `others` have an earlier word on a part
     that these receipts would settle by a sibling."""
     matches = match(facts, now=now)
-    receipts = [fact for fact in facts if fact.certain or fact.id in matches]
-    texts = texts + [_as_text(fact) for fact in facts if not (fact.certain or fact.id in matches)]
+    receipts = [fact for fact in facts if fact.id in matches or may_wait(fact, now)]
+    kept = {fact.id for fact in receipts}
+    texts = texts + [parked.as_text(fact) for fact in facts if fact.id not in kept]
     if texts:
         on_text(texts)
     if not receipts:
@@ -181,13 +189,6 @@ def _apply(facts: list[Fact], texts: list[TextPdu], on_text: OnText, others: ord
     _insert(receipts)
     parked.close(earlier.joined(settled), messages, now=now)
     return [fact.id for fact in receipts if fact.state == Receipt.State.PARKED]
-
-
-def _as_text(fact: Fact) -> TextPdu:
-    """It looked like a receipt, but is about nothing of ours: somebody's words."""
-    view = line(fact.connector_id)
-    assert view is not None
-    return text_of(bytes.fromhex(fact.raw), Origin(view, fact.bind_no or 0, fact.received_at))
 
 
 _COLUMNS = (
@@ -238,29 +239,19 @@ def _close(held: Sequence[Batch], done: Collection[str] | None) -> None:
         cursor.execute(f"DELETE FROM {LineBatch._meta.db_table} WHERE {among}", ids)
 
 
-def _record_carefully(batch_id: UUID, on_text: OnText) -> int:
+def _record_carefully(batch_id: UUID, on_text: OnText, until: float) -> int:
+    """Record what can be recorded, and count a try of the rest."""
     batch = LineBatch.objects.filter(id=batch_id).first()
     if batch is None:
         return 0
-    error = _halve(batch_id, batches.split(batch.pdus), on_text)
+
+    def record(pdus: Sequence[str]) -> int:
+        return _record([batch_id], on_text, frozenset(pdus))
+
+    error = halving.halved(batches.split(batch.pdus), record, until=until).error
     if error is not None:
         _postpone(batch_id, error)
     return 1
-
-
-def _halve(batch_id: UUID, pdus: Sequence[str], on_text: OnText) -> Exception | None:
-    """Record what can be recorded; returns the first error of what cannot."""
-    try:
-        _record([batch_id], on_text, frozenset(pdus))
-    except _TRANSIENT:
-        raise
-    except Exception as error:
-        if len(pdus) <= 1:
-            return error
-        middle = len(pdus) // 2
-        errors = [_halve(batch_id, half, on_text) for half in (pdus[:middle], pdus[middle:])]
-        return next((found for found in errors if found is not None), None)
-    return None
 
 
 def _postpone(batch_id: UUID, error: Exception) -> None:

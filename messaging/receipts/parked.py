@@ -1,29 +1,34 @@
 """Receipts that came before their part was known: kept in the table, looked at again, settled when it is."""
 
+import time
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from uuid import UUID
 
+import structlog
 from django.db import connection, transaction
 
 from common.clock import utc_now
 from common.ids import floor_at
 from common.sql import dialect
-from common.transactions import retried
+from common.transactions import limit_statements, retried
 from messaging import deliveries, finals, rows
 from messaging.lines import line
 from messaging.models import Receipt, Status
-from messaging.receipts import order, shared
+from messaging.receipts import halving, order, shared
 from messaging.receipts.keys import Side, provider_key
-from messaging.receipts.matching import PARKED_FOR, Match, fact_of, match, owned
+from messaging.receipts.matching import PARKED_FOR, Match, fact_of, match, may_wait, owned
 from messaging.receipts.matching import parked as parked_with
-from messaging.receipts.reading import Fact, Origin, read
-from messaging.receipts.settling import Settled, settle
+from messaging.receipts.reading import Fact, OnText, Origin, TextPdu, read, text_of
+from messaging.receipts.settling import Settled, park, settle
 from messaging.rows import MessageRow, PartRow
 from smpp.errors import PduError
 
+log = structlog.get_logger(__name__)
+
+BUDGET = 10.0  # seconds that one tick spends on what is due; others of its steps wait, and the next tick goes on
 WITHOUT_A_PART = (Receipt.State.PARKED, Receipt.State.ORPHAN)
 _TABLE = Receipt._meta.db_table
 _COLUMNS = (
@@ -80,14 +85,22 @@ def settle_returned(
 
 @retried()
 def rematch(
-    receipt_ids: Collection[UUID], *, last_look: datetime | None = None, orphans: bool = False, rule: str = ""
+    receipt_ids: Collection[UUID],
+    *,
+    last_look: datetime | None = None,
+    orphans: bool = False,
+    rule: str = "",
+    on_text: OnText | None = None,
 ) -> int:
     """Look for the parts of parked receipts once more; returns how many were found.
 
     Without `last_look` an unmatched one is left as it is: the look right after parking is not one of the tries. With
     `orphans` those that were given up get a look, too; `rule` is that of the ids, where a process may not know it yet.
+    `on_text` gets those without a mark whose time is over, in the transaction that deletes them.
     """
     with transaction.atomic():
+        if last_look is not None:
+            limit_statements(halving.PATIENCE)
         now = last_look or rows.database_now()
         states = WITHOUT_A_PART if orphans else (Receipt.State.PARKED,)
         waiting = Receipt.objects.filter(id__in=receipt_ids, state__in=states).order_by("id")
@@ -101,8 +114,31 @@ def rematch(
         owners, families = owned(matches.values()), shared.families(facts, matches)
         parts, messages = rows.lock_with_siblings(owners.keys(), owners=owners, families=families)
         settled = apply_parked(facts, matches, parts, messages, now=now)
+        if on_text is not None:
+            _tell_texts(facts, on_text, now)
         close(settled, messages, now=now)
     return sum(fact.state not in WITHOUT_A_PART for fact in facts if fact.id in matches)
+
+
+def _tell_texts(facts: Sequence[Fact], on_text: OnText, now: datetime) -> None:
+    """What read like a receipt and met no part is somebody's words; whoever deletes its row tells them."""
+    over = {fact.id: fact for fact in facts if fact.state in WITHOUT_A_PART and not may_wait(fact, now)}
+    if not over:
+        return
+    sql = dialect()
+    among, ids = sql.keyed("id", over.keys())
+    with connection.cursor() as cursor:
+        cursor.execute(f"DELETE FROM {_TABLE} WHERE {among} AND state IN ('PARKED', 'ORPHAN') RETURNING id", ids)
+        gone = sorted(sql.uuid(key) for (key,) in cursor.fetchall())
+    if gone:
+        on_text([as_text(over[key]) for key in gone])
+
+
+def as_text(fact: Fact) -> TextPdu:
+    """It looked like a receipt, but is about nothing of ours: somebody's words."""
+    view = line(fact.connector_id)
+    assert view is not None
+    return text_of(bytes.fromhex(fact.raw), Origin(view, fact.bind_no or 0, fact.received_at))
 
 
 def _with_elders(facts: list[Fact], matches: dict[UUID, Match], now: datetime) -> tuple[list[Fact], dict[UUID, Match]]:
@@ -120,21 +156,41 @@ def close(settled: Settled, messages: Mapping[UUID, MessageRow], *, now: datetim
     finals.finish(settled.ended, messages, now=now)
 
 
-def rematch_due(*, limit: int = 1000) -> int:
+def rematch_due(*, limit: int = 1000, on_text: OnText | None = None) -> int:
     """Look again at parked receipts whose time has come, in passes of at most `limit`; returns how many were found.
 
-    Safe to run twice at once: two looks at one receipt find the same part, and its row says who was first.
+    `on_text` gets those without a mark that met no part in UNMARKED_FOR; without it they wait on. Ends after BUDGET
+    seconds. Safe to run twice at once: two looks at one receipt find the same part, and its row says who was first.
     """
-    total = 0
+    total, until = 0, time.monotonic() + BUDGET
     while True:
         now = rows.database_now()
         # However old: what nobody looked at for days must become an orphan too, or it would hold its month for ever.
         due = Receipt.objects.filter(state=Receipt.State.PARKED, next_try_at__lte=now)
         ids = list(due.order_by("next_try_at").values_list("id", flat=True)[:limit])
         if ids:
-            total += rematch(ids, last_look=now)
-        if len(ids) < limit:
+            total += _look(ids, now, until, on_text)
+        if len(ids) < limit or time.monotonic() >= until:
             return total
+
+
+def _look(ids: Sequence[UUID], now: datetime, until: float, on_text: OnText | None) -> int:
+    """What cannot be looked at waits for its next date by itself, so that the others are."""
+    looked = halving.halved(ids, lambda some: rematch(some, last_look=now, on_text=on_text), until=until)
+    if looked.failed:
+        log.error("parked_receipts_failed", ids=[str(key) for key in looked.failed[:20]], error=repr(looked.error))
+        _put_off(looked.failed, now)
+    return looked.done
+
+
+def _put_off(receipt_ids: Collection[UUID], now: datetime) -> None:
+    with transaction.atomic():
+        held = _lock(receipt_ids)
+        facts = [fact_of(row) for row in Receipt.objects.filter(id__in=held).order_by("id")]
+        for fact in facts:
+            fact.tries += 1
+            park(fact, now)
+        _write(facts)
 
 
 def rematch_addresses(addresses: Collection[str], carrier_account: str) -> int:
@@ -154,7 +210,7 @@ def rematch_addresses(addresses: Collection[str], carrier_account: str) -> int:
 
 def _rekeyed(fact: Fact, rule: str) -> Fact:
     """By the connector's present rule, which may have been accepted after the receipt came; with the id of its text,
-    where the TLV names another one: only the row's octets have both."""
+    where the TLV names another one, and whether it is marked as a receipt: only the row's octets have these."""
     view = line(fact.connector_id)
     if view is None:
         return fact
@@ -166,7 +222,7 @@ def _rekeyed(fact: Fact, rule: str) -> Fact:
     except (PduError, ValueError):  # a row from elsewhere: its id is all that it has
         return fact
     if isinstance(again, Fact):
-        fact.other_key = again.other_key
+        fact.other_key, fact.certain = again.other_key, again.certain
     return fact
 
 

@@ -1,6 +1,7 @@
 """From the octets of a deliver_sm or data_sm to the facts of a receipt; no database."""
 
 import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -80,6 +81,10 @@ class TextPdu:
     received_at: datetime
     pdu: Pdu
     raw: bytes
+
+
+OnText = Callable[[list[TextPdu]], None]
+"""What keeps texts from handsets, in the caller's transaction."""
 
 
 @dataclass(frozen=True, slots=True)

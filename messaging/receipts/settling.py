@@ -25,7 +25,7 @@ from messaging.finals import Ended
 from messaging.models import Receipt, ReceiptSeen, Status
 from messaging.receipts import shared
 from messaging.receipts.keys import bounded
-from messaging.receipts.matching import BY_ADDRESS, BY_ATTEMPT, PARKED_FOR, Match
+from messaging.receipts.matching import BY_ADDRESS, BY_ATTEMPT, PARKED_FOR, UNMARKED_FOR, Match
 from messaging.receipts.reading import Fact
 from messaging.rows import Event, MessageRow, PartRow
 
@@ -108,7 +108,8 @@ def settle(
     for to in sorted(moves):
         status.move(Status(to), moves[to], columns=shared.FINAL_COLUMNS)
     result.ended += shared.settle_siblings([*supplied, *(end.part for end in result.ended)], parts, messages)
-    repeated = _repeated([fact for fact, _, verdict in verdicts if verdict in _BY_DIGEST], now) if fresh else set()
+    told = [fact for fact, _, verdict in verdicts if verdict in _BY_DIGEST and _is_receipt(fact, verdict)]
+    repeated = _repeated(told, now) if fresh else set()
     for fact, part, verdict in verdicts:
         _conclude(fact, part, matches.get(fact.id), verdict, fact.id in repeated, now)
         if part is not None and fact.id not in repeated:
@@ -118,6 +119,11 @@ def settle(
 
 # A final receipt on an open part needs no digest: the state of the part tells a repeated one.
 _BY_DIGEST = frozenset({Verdict.CONFLICTS, Verdict.NOTED, Verdict.UNMATCHED})
+
+
+def _is_receipt(fact: Fact, verdict: Verdict) -> bool:
+    """The words of a person may be the same twice."""
+    return fact.certain or verdict is not Verdict.UNMATCHED
 
 
 def _ended(fact: Fact, part: PartRow, by: str) -> Ended:
@@ -192,16 +198,21 @@ def _conclude(
         fact.state = Receipt.State.MATCHED
     else:
         fact.part_id, fact.matched_by = None, ""
-        _park(fact, now)
+        park(fact, now)
 
 
-def _park(fact: Fact, now: datetime) -> None:
+def park(fact: Fact, now: datetime) -> None:
+    """Until its next look, by the tries so far; an orphan after PARKED_FOR. One without a mark is looked at when it is
+    to become a text."""
     if now - fact.received_at >= PARKED_FOR:
-        fact.state = Receipt.State.ORPHAN
+        fact.state, fact.next_try_at = Receipt.State.ORPHAN, None
         return
     fact.state = Receipt.State.PARKED
     wait = REMATCH[fact.tries - 1] if fact.tries <= len(REMATCH) else HOURLY
     fact.next_try_at = now + timedelta(seconds=wait)
+    decided = fact.received_at + UNMARKED_FOR
+    if not fact.certain and now < decided:
+        fact.next_try_at = min(fact.next_try_at, decided)
 
 
 def _tell(fact: Fact, part: PartRow, verdict: Verdict, messages: Mapping[UUID, MessageRow], result: Settled) -> None:

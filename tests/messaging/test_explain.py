@@ -10,13 +10,14 @@ from common.errors import SendKind
 from common.ids import derive, new_id
 from common.queues import Lane
 from messaging import cancel, claims, client_texts, due, leases, mailbox, outbox, selectors, sweep, trace, webhooks
-from messaging.models import Delivery, Message, Part, Status
+from messaging.models import Delivery, Message, Part, Receipt, Status
+from messaging.receipts import parked
 from messaging.selectors import Filters
 from smpp.addresses import Address
 from smpp.constants import MessageState
 from tests.messaging import underway
 from tests.messaging.explained import AHEAD, MONTHS, Touch, faults, history, pieces, watching
-from tests.messaging.underway import accepted, bind, receipt, receipt_for, sent
+from tests.messaging.underway import accepted, bind, receipt, receipt_for, sent, unmarked
 from tests.support import intake
 from tests.support import webhooks as letters
 from tests.support.cast import NUMBER, Cast, customer, forget_snapshots, make_smpp_client
@@ -96,6 +97,19 @@ def test_receipts(who):
     check(seen, least=8)
 
 
+def test_parked_receipts_are_found_by_their_numbers_past_all_others_of_the_carrier(who):
+    line = bind(who)
+    line.hear(*(receipt(f"nobody-{n}", recipient=f"9715{n:08}") for n in range(500)))
+    line.hear(*(receipt(f"nobody-{n}", recipient=f"9715{n:08}") for n in range(500, 1_000)))
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE messaging_receipt")
+    with watching() as seen:
+        parked.rematch_addresses({"971500000007", "971500000700"}, who.connector.name)
+    check(seen, least=2)
+    [first] = [touch for touch in seen if '"source" IN' in touch.sql]
+    assert first.index in pieces("receipt_parked_source") | pieces("receipt_parked_dest")
+
+
 def test_receipts_that_speak_for_all_parts(who):
     who.connector.dlr_parts = "first"
     who.connector.save()
@@ -172,16 +186,19 @@ def test_sweeps(who):
     line.claim([derive(doubtful.id, 1)])
     line.answer(doubtful, SendKind.UNCERTAIN)
     Part.objects.filter(id=derive(doubtful.id, 1)).update(uncertain_until=now)
-    line.hear(receipt("nobody-knows-it", recipient="971500000001"))
+    line.hear(receipt("nobody-knows-it", recipient="971500000001"), unmarked("nor-this"))
+    Receipt.objects.update(received_at=now - timedelta(seconds=61), next_try_at=now)
+    texts = []
     with watching() as seen:
         assert sweep.dispatch_due() == 1
         assert sweep.expire_due() == 1
         assert sweep.resolve_uncertain() == 1
         assert sweep.close_unreceipted() == 1
-        sweep.rematch_parked()
+        sweep.rematch_parked(on_text=texts.extend)
         leases.sweep_ended()
         leases.acquire(line.connector_id, 2, "another")
         outbox.relay(outbox=outbox.Outbox(intake.PostBox))
+    assert len(texts) == 1
     check(seen, least=15)
 
 

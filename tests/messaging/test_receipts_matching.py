@@ -271,8 +271,8 @@ def test_a_part_that_became_due_after_the_look_for_its_receipt_waits_for_the_nex
     line.answer(message, SendKind.UNCERTAIN)
     look = sweep._look_for_receipts
 
-    def look_and_be_late(moment):
-        looked = look(moment)
+    def look_and_be_late(*due):
+        looked = look(*due)
         Part.objects.update(uncertain_until=past())
         return looked
 

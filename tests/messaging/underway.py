@@ -16,6 +16,7 @@ from messaging.outcomes import SUBMITTED, SubmitResult
 from smpp.addresses import Address
 from smpp.codec import encode
 from smpp.constants import MessageState
+from smpp.pdu import DeliverSm
 from smpp.receipts import write_receipt
 from tests.support.cast import NUMBER, Cast
 
@@ -180,6 +181,12 @@ def receipt(
             err=err,
         )
     )
+
+
+def unmarked(provider_id: str) -> bytes:
+    """A receipt that only its words tell from a text: esm_class 0 and no TLVs."""
+    words = f"id:{provider_id} sub:001 dlvrd:001 submit date:2601010000 done date:2601010000 stat:DELIVRD err:000 text:"
+    return encode(DeliverSm(source_addr=NUMBER, destination_addr=SENDER, short_message=words.encode()))
 
 
 def receipt_for(

@@ -14,7 +14,7 @@ def test_a_step_that_fails_stops_no_other_and_is_raised(monkeypatch):
         raise OSError("the broker is away")
 
     monkeypatch.setattr(outbox, "relay", failing)
-    monkeypatch.setattr(sweep, "rematch_parked", lambda: taken.append("rematch"))
+    monkeypatch.setattr(sweep, "rematch_parked", lambda **_: taken.append("rematch"))
     monkeypatch.setattr(sweep, "pending_line_batches", lambda: taken.append("lines"))
     monkeypatch.setattr(failover, "leave_down_lines", lambda: taken.append("down"))
     monkeypatch.setattr(failover, "resend_without_receipt", lambda: taken.append("silent"))

@@ -24,7 +24,7 @@ def recover() -> None:
     """What lost its hint, its turn or its line: outbox rows, receipts, stored carrier lines, failover."""
     each(
         outbox.relay,
-        sweep.rematch_parked,
+        _parked_receipts,
         _pending_lines,
         failover.leave_down_lines,
         failover.resend_without_receipt,
@@ -35,6 +35,10 @@ def recover() -> None:
 def expire() -> None:
     """What is over: validity before sending, leases of dead binds and of dead webhook loops."""
     each(sweep.expire_due, leases.sweep_ended, webhooks.release_stale)
+
+
+def _parked_receipts() -> None:
+    sweep.rematch_parked(on_text=receive.store)
 
 
 def _pending_lines() -> None:
