@@ -1,5 +1,7 @@
 """Who may post next: nobody takes the places of the others (design rule P8)."""
 
+import time
+
 from common.ids import new_id
 from messaging.due import Due
 from messaging.webhooks import Claimed
@@ -20,9 +22,11 @@ def due(url, count=1, account=1):
     return [Due(new_id(), account, url.replace("{n}", str(number))) for number in range(count)]
 
 
-def take(lines, items):
+def take(lines, items, age=0.0):
+    """Claim them; the claim was asked for `age` seconds ago."""
     chosen = lines.choose(items)
-    lines.arrived(chosen, [Claimed(item.id, 1, item.account_id, item.url, "{}", 0, "") for item in chosen])
+    claimed = [Claimed(item.id, 1, item.account_id, item.url, "{}", 0, "") for item in chosen]
+    lines.arrived(chosen, claimed, asked=time.monotonic() - age)
     return chosen
 
 
@@ -139,11 +143,17 @@ def test_what_waited_until_its_lease_may_end_is_not_posted(monkeypatch):
     assert len(fly(lines)) == 3
 
 
+def test_a_claim_is_as_old_as_its_question_not_as_the_news_of_it():
+    lines = Endpoints()
+    take(lines, due("https://a.example/", 3), age=3600)  # the process stood still in between
+    assert fly(lines) == [] and lines.held == 0
+
+
 def test_what_somebody_else_claimed_takes_no_room():
     lines = Endpoints()
     chosen = lines.choose(due("https://a.example/", 5))
     assert lines.held == 5
-    lines.arrived(chosen, [])
+    lines.arrived(chosen, [], asked=time.monotonic())
     assert lines.held == 0
     assert lines.skip().endpoints == []
 

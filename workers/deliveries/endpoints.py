@@ -128,10 +128,11 @@ class Endpoints:
                 self.left_behind = True
         return sorted(chosen, key=lambda item: not self._busy[item.endpoint].trusted)
 
-    def arrived(self, chosen: Sequence[Wanted], claimed: Sequence[Claimed]) -> None:
-        """What was chosen is claimed, or somebody else's."""
+    def arrived(self, chosen: Sequence[Wanted], claimed: Sequence[Claimed], *, asked: float) -> None:
+        """What was chosen is claimed, or somebody else's; `asked`: when we asked, in monotonic seconds; a lease is
+        as old as that, however late the answer is heard of."""
         won = {item.id for item in claimed}
-        last_start = time.monotonic() - MARGIN
+        last_start = asked - MARGIN
         for due in chosen:
             if due.id not in won:
                 self._let_go(self._busy[due.endpoint], due.account_id)

@@ -140,6 +140,7 @@ class DeliveryLoop:
 
     async def _take_born(self, hinted: Sequence[tuple[UUID, int]]) -> None:
         """Let those fly for which there is room and time; the others are due for whoever has it."""
+        asked = time.monotonic()
         try:
             found = await self._database.run(webhooks.born, hinted)
         except BaseException:
@@ -148,7 +149,7 @@ class DeliveryLoop:
             raise
         chosen = self._endpoints.choose([item for item in found if item.seconds > MARGIN])
         self._holding.take(chosen)
-        self._endpoints.arrived(chosen, chosen)
+        self._endpoints.arrived(chosen, chosen, asked=asked)
         self._launch()
         kept = {item.id for item in chosen}
         # Not waited for: a flood that found no room must not hold up the hints behind it.
@@ -185,14 +186,15 @@ class DeliveryLoop:
             await self._claim(chosen[at : at + BATCH], and_let_go=chosen[at + BATCH :])
 
     async def _claim(self, chosen: Sequence[Due], *, and_let_go: Sequence[Due]) -> None:
+        asked = time.monotonic()
         try:
             ids = [item.id for item in chosen]
             claimed = await self._database.run(webhooks.claim, token=webhooks.new_token(), ids=ids)
         except BaseException:
-            self._endpoints.arrived([*chosen, *and_let_go], [])
+            self._endpoints.arrived([*chosen, *and_let_go], [], asked=asked)
             raise
         self._holding.take(claimed)
-        self._endpoints.arrived(chosen, claimed)
+        self._endpoints.arrived(chosen, claimed, asked=asked)
         self._launch()
 
     def _launch(self) -> None:
