@@ -1,5 +1,6 @@
 """Replacing a message before any part of it has left the line (SMPP 3.4 §4.10): all of it or nothing."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -34,25 +35,29 @@ class Replacement:
 
 
 @retried()
-def replace(*, account_id: int, smpp_client_id: int, message_id: UUID, by: Replacement) -> None:
-    """Replace a client's message that waits.
+def replace(*, account_id: int, smpp_client_id: int, message_ids: Sequence[UUID], by: Replacement) -> None:
+    """Replace messages of a client that wait: all of them or none.
 
     Raises Rejected NOT_FOUND for what is not the client's, NOT_CANCELLABLE once a part was handed to a carrier, or
-    when the new text has another number of parts (it was paid) or another encoding; then nothing has changed.
+    when the new text has another number of parts (it was paid); then nothing has changed.
     """
     with transaction.atomic():
-        owned = Message.objects.filter(id=message_id, account_id=account_id, smpp_client_id=smpp_client_id)
-        message = owned.first()
-        if message is None:
+        owned = Message.objects.filter(id__in=message_ids, account_id=account_id, smpp_client_id=smpp_client_id)
+        sizes = dict(owned.values_list("id", "parts"))
+        if len(sizes) < len(message_ids):
             raise Rejected(Code.NOT_FOUND, "There is no such message.")
-        ids = [derive(message_id, seq) for seq in range(1, message.parts + 1)]
-        parts, _ = rows.lock(ids)
+        parts, _ = rows.lock([derive(key, seq) for key, size in sizes.items() for seq in range(1, size + 1)])
         if not parts or any(part.status not in _BEFORE or part.possible_duplicate for part in parts.values()):
             raise Rejected(Code.NOT_CANCELLABLE, "The message is on its way or has ended.")
-        owned.update(**_message_changes(message, by))
-        changes = _part_changes(by, {part.status for part in parts.values()})
-        if changes:
-            Part.objects.filter(id__in=ids).update(**changes)
+        for message in owned:  # as they are now that nobody else can change them
+            _replace_one(message, [part for part in parts.values() if part.message_id == message.id], by)
+
+
+def _replace_one(message: Message, parts: Sequence[rows.PartRow], by: Replacement) -> None:
+    Message.objects.filter(id=message.id).update(**_message_changes(message, by))
+    changes = _part_changes(by, {part.status for part in parts})
+    if changes:
+        Part.objects.filter(id__in=[part.id for part in parts]).update(**changes)
 
 
 def _message_changes(message: Message, by: Replacement) -> dict[str, Any]:

@@ -70,9 +70,11 @@ def of_submit_multi(
     _check_flags(pdu)
     if not pdu.dest_addresses:
         raise Refused(S.ESME_RINVNUMDESTS, "a submit_multi without destinations")
-    data, times, group = _user_data(pdu, client), _times(pdu, now), new_id()
+    data, times = _user_data(pdu, client), _times(pdu, now)
+    # In one go, because they are looked for close together; the first one is found under the id of them all.
+    ids = [new_id() for _ in pdu.dest_addresses]
     found = []
-    for number, address in enumerate(pdu.dest_addresses):
+    for message_id, address in zip(ids, pdu.dest_addresses, strict=True):
         if isinstance(address, DistributionList):
             raise Refused(S.ESME_RCNTSUBDL, "distribution lists are not kept here")
         to = Recipient(address.destination_addr, address.dest_addr_ton, address.dest_addr_npi)
@@ -83,12 +85,11 @@ def of_submit_multi(
             data,
             times,
             priority=pdu.priority_flag,
-            group=group,
-            # The first one is found under the id of them all.
-            message_id=new_id() if number else group,
+            group=ids[0],
+            message_id=message_id,
         )
         found.append((address, command))
-    return group, found
+    return ids[0], found
 
 
 def of_data_sm(pdu: DataSm, client: SmppClientView, now: datetime) -> SubmitCommand:
@@ -119,7 +120,7 @@ def _command(
     notes = SubmitNotes(
         registered=registered,
         id_style=client.id_style,
-        group=group if group != message_id else None,
+        group=group,
         reference=tlvs.integer(Tag.USER_MESSAGE_REFERENCE) if tlvs else None,
         source=(pdu.source_addr, pdu.source_addr_ton, pdu.source_addr_npi) if pdu.source_addr else None,
         destination=None if (to.ton, to.npi) == _USUAL else (to.ton, to.npi),
