@@ -1,27 +1,21 @@
-"""query_sm, cancel_sm and replace_sm: of the client's own messages, whoever's id is named."""
+"""Answers to query_sm, cancel_sm and replace_sm."""
 
 import dataclasses
-from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
 from accounts.snapshot import SmppClientView
-from common.clock import utc_now
 from common.errors import Code, Rejected, Unavailable
-from common.gsm import Encoding
 from messaging.cancel import cancel
-from messaging.esme import STATES, error_word, unpacked
+from messaging.esme import STATES, error_word
 from messaging.models import Message, Status
-from messaging.preparation import FURTHEST, LONGEST_VALIDITY
-from messaging.replace import Replacement, replace
 from messaging.status import FINAL, roll_up
-from smpp.constants import VERSION_50, EsmClass, MessageState, RegisteredDelivery
+from smpp.constants import VERSION_50, MessageState
 from smpp.constants import CommandStatus as S
 from smpp.pdu import CancelSm, Pdu, QuerySm, QuerySmResp, ReplaceSm
-from smpp.times import format_absolute, parse_time
-from smpp.tlvs import Tlvs
+from smpp.times import format_absolute
 from workers.smpp_server.named import between, named
-from workers.smpp_server.reading import read_user_data
+from workers.smpp_server.replacing import replace_sm
 from workers.smpp_server.shared import Session
 from workers.smpp_server.status import Refused, reason_of
 
@@ -63,6 +57,8 @@ _FAILED: Final[dict[type[Pdu], int]] = {
 
 
 def _status(pdu: Pdu, problem: Rejected) -> int:
+    if "validity" in problem.fields:
+        return int(S.ESME_RINVEXPIRY)
     return int(S.ESME_RINVMSGID if problem.code is Code.NOT_FOUND else _FAILED[type(pdu)])
 
 
@@ -115,65 +111,4 @@ def _call_back(client: SmppClientView, message_ids: list[UUID]) -> int:
     return gone
 
 
-def _replace(client: SmppClientView, pdu: ReplaceSm) -> Pdu:
-    messages = named(client, pdu, S.ESME_RREPLACEFAIL)
-    message, now = messages[0], utc_now()
-    if pdu.sm_default_msg_id:
-        raise Refused(S.ESME_RINVDFTMSGID, "there are no predefined messages")
-    send_at = _time(pdu.schedule_delivery_time, S.ESME_RINVSCHED)
-    expires_at = _time(pdu.validity_period, S.ESME_RINVEXPIRY)
-    if send_at and send_at > now + FURTHEST:
-        raise Refused(S.ESME_RINVSCHED, "at most 30 days ahead")
-    if expires_at:
-        begins = max(send_at or message.send_at or now, now)
-        if expires_at <= begins:
-            raise Refused(S.ESME_RINVEXPIRY, "the validity ends before the sending")
-        expires_at = min(expires_at, begins + timedelta(seconds=LONGEST_VALIDITY))
-    content, encoding = _text(pdu, message, client.default_alphabet)
-    known = RegisteredDelivery.RECEIPT_MASK | RegisteredDelivery.INTERMEDIATE
-    replace(
-        account_id=client.account.id,
-        smpp_client_id=client.id,
-        message_ids=[each.id for each in messages],
-        by=Replacement(
-            content=content,
-            encoding=encoding,
-            send_at=send_at,
-            expires_at=expires_at,
-            registered=pdu.registered_delivery & known,
-        ),
-    )
-    return pdu.reply()
-
-
-def _text(pdu: ReplaceSm, message: Message, alphabet: str) -> tuple[str | None, Encoding | None]:
-    """The new content in the coding of the old one, because replace_sm has none; empty: the old one stays."""
-    if not pdu.short_message:
-        return None, None
-    notes = unpacked(message.esme)
-    coding = notes.data_coding if notes.data_coding is not None else _CODING[Encoding(message.encoding)]
-    udhi = EsmClass.UDHI if message.udh else 0
-    octets = bytes.fromhex(message.udh) + pdu.short_message
-    data = read_user_data(octets, udhi, coding, Tlvs(), alphabet=alphabet)
-    if data.binary is not None:
-        return data.binary.hex(), Encoding.BINARY
-    return data.content, data.coding
-
-
-_CODING: Final = {
-    Encoding.GSM7: 0x00,
-    Encoding.ASCII: 0x01,
-    Encoding.LATIN1: 0x03,
-    Encoding.BINARY: 0x04,
-    Encoding.UCS2: 0x08,
-}
-
-
-def _time(text: str, status: int) -> datetime | None:
-    try:
-        return parse_time(text, now=utc_now())
-    except (ValueError, OverflowError) as error:
-        raise Refused(status, f"{text!r} is no time") from error
-
-
-_DEEDS: Final[dict[type[Pdu], Any]] = {QuerySm: _query, CancelSm: _cancel, ReplaceSm: _replace}
+_DEEDS: Final[dict[type[Pdu], Any]] = {QuerySm: _query, CancelSm: _cancel, ReplaceSm: replace_sm}
