@@ -46,7 +46,7 @@ class Supervisor:
         self._replacing, self._to_replace = False, deque[str]()
 
     def run(self) -> int:
-        """Returns 0 when we were asked to end and all ended in peace, 1 otherwise."""
+        """Returns 0 when we were asked to end and all were there and ended in peace, 1 otherwise."""
         for sign in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             signal.signal(sign, self._ask)
         try:
@@ -62,9 +62,10 @@ class Supervisor:
             self._place.leave()
             return 1
         mistaken = not all(map(self._man, self._plan.commands)) or self._watch()
-        statuses = self._stop()
+        down = self._down()
+        statuses = self._stop(down)
         self._place.leave()
-        return 1 if mistaken or any(statuses.values()) else 0
+        return 1 if mistaken or down or any(statuses.values()) else 0
 
     def _ask(self, sign: int, _frame: FrameType | None) -> None:
         if sign == signal.SIGHUP:
@@ -159,8 +160,14 @@ class Supervisor:
             self._end_replacing(f"given up, not replaced: {', '.join([*refused, *self._to_replace])}")
         elif self._to_replace:
             self._posts[self._to_replace.popleft()].replace()
+        elif down := self._down():
+            self._end_replacing(f"every process was replaced, but down: {', '.join(down)}")
         else:
             self._end_replacing(ALL_NEW)
+
+    def _down(self) -> list[str]:
+        """Who has died and not been started again yet."""
+        return [name for name, post in self._posts.items() if post.process is None]
 
     def _end_replacing(self, how: str) -> None:
         self._replacing = False
@@ -183,7 +190,7 @@ class Supervisor:
             post.refused = False
         self._replacing, self._to_replace = True, deque(plan.commands)
 
-    def _stop(self) -> dict[str, int]:
+    def _stop(self, down: list[str]) -> dict[str, int]:
         if self._listening is not None:
             self._listening.close()
         lives = [process for post in self._posts.values() for process in post.lives()]
@@ -192,7 +199,8 @@ class Supervisor:
                 each.terminate()
         until = time.monotonic() + STOP_SECONDS
         statuses = {each: _finish(each, until) for each in lives}
-        say("ended: " + ", ".join(f"{each.name} {status}" for each, status in statuses.items()))
+        ended = ", ".join(f"{each.name} {status}" for each, status in statuses.items())
+        say(f"ended: {ended}" + (f"; down: {', '.join(down)}" if down else ""))
         return {f"{each.name} {each.pid}": status for each, status in statuses.items()}
 
 
