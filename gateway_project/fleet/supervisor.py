@@ -4,7 +4,6 @@ import contextlib
 import os
 import signal
 import socket
-import threading
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
@@ -39,7 +38,7 @@ class Supervisor:
 
     def __init__(self, plan: Callable[[], Plan]) -> None:
         self._read, self._plan = plan, plan()
-        self._asked, self._reload, self._wake = False, False, threading.Event()
+        self._asked = self._reload = False
         self._place = RunDirectory(run_directory(self._plan.environment))
         self._listening: socket.socket | None = None
         self._posts: dict[str, Post] = {}
@@ -68,11 +67,11 @@ class Supervisor:
         return 1 if mistaken or down or any(statuses.values()) else 0
 
     def _ask(self, sign: int, _frame: FrameType | None) -> None:
+        """Notes it for the next tick. No Event: a signal that comes while its lock is held would wait for ever."""
         if sign == signal.SIGHUP:
             self._reload = True
         else:
             self._asked = True
-        self._wake.set()
 
     def _see_off(self) -> None:
         """What a killed fleet left behind drains, and holds the port of the web until it has ended."""
@@ -80,8 +79,7 @@ class Supervisor:
             say(f"still ending from before: {', '.join(f'{name} {pid}' for name, pid in left)}")
         until = time.monotonic() + STOP_SECONDS
         while left and not self._asked and time.monotonic() < until:
-            self._wake.wait(TICK)
-            self._wake.clear()
+            time.sleep(TICK)
             left = self._place.left_behind()
         for name, pid in left:
             say(f"{name} {pid} did not end within {STOP_SECONDS:g} s: killed")
@@ -126,8 +124,7 @@ class Supervisor:
         """Until we are asked to end; True when a process ended that will never work."""
         looked = time.monotonic()
         while not self._asked:
-            self._wake.wait(TICK)
-            self._wake.clear()
+            time.sleep(TICK)
             now = time.monotonic()
             for post in self._posts.values():
                 if now - looked > ASLEEP:

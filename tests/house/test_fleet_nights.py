@@ -172,6 +172,33 @@ def test_a_fleet_that_is_stopped_while_a_process_is_down_did_not_end_in_peace(fl
     assert "ended: quiet 0; down: short\n" in running.log()
 
 
+# SIGHUP at each line that the watch executes for the first time, in our files and in those of Python.
+AT_EVERY_LINE = """
+import signal, sys
+seen = set()
+def watched(frame):
+    while frame and frame.f_code.co_name != "_watch":
+        frame = frame.f_back
+    return frame is not None
+def trace(frame, event, _):
+    place = frame.f_code.co_filename, frame.f_lineno
+    if event == "line" and place not in seen and watched(frame):
+        seen.add(place)
+        signal.raise_signal(signal.SIGHUP)
+    return trace
+sys.settrace(trace)
+"""
+
+
+def test_a_signal_may_come_at_any_line_of_the_watch(fleet):  # noqa: F811
+    running = fleet(prelude=AT_EVERY_LINE, beat=BEATS)
+    first = running.next_pid("beat")
+    running.wait_for("reload: every process is new")
+    assert running.next_pid("beat", first)
+    running.stop()
+    assert "ended: beat" in running.log()
+
+
 def test_a_reload_without_a_fleet_signals_nobody(fleet, capsys):  # noqa: F811
     running = fleet(quiet=WAITS)
     running.next_pid("quiet")
