@@ -34,8 +34,9 @@ class Runner:
     def __init__(self, place, commands, changes, environment, output=None, prelude=""):
         self.run, self.said = place / "run", Path(output or place / "said")
         with self.said.open("wb") as said:
+            arguments = [json.dumps(commands), json.dumps({"STOP_SECONDS": 2.0, **changes})]
             self.process = subprocess.Popen(
-                [sys.executable, "-c", prelude + RUNNER, json.dumps(commands), json.dumps({"STOP_SECONDS": 2.0, **changes})],
+                [sys.executable, "-c", prelude + RUNNER, *arguments],
                 cwd=ROOT, env={**os.environ, "GATEWAY_VAR": str(place), **environment}, stdout=said, stderr=said,
             )  # fmt: skip
 
