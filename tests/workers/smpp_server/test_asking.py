@@ -84,7 +84,7 @@ def test_a_query_tells_when_it_ended():
         assert abs(ended - datetime.now(UTC)) < timedelta(seconds=20)
 
 
-@pytest.mark.parametrize("text", ["", "nonsense", "0" * 36, "123456789", "ffffffffffffffff", "9" * 30])
+@pytest.mark.parametrize("text", ["", "nonsense", "0" * 36, "123456789", "ffffffffffffffff", "f" * 32, "9" * 30])
 def test_an_id_that_nobody_was_given_is_unknown(text):
     with scene(id_style="dec") as found:
         [told] = conversation(found, lambda _: QuerySm(message_id=text))
