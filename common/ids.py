@@ -14,7 +14,7 @@ import secrets
 import threading
 import time
 import uuid
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 EPOCH_2025_MS = int(datetime(2025, 1, 1, tzinfo=UTC).timestamp() * 1000)
 _LOW_BITS = 51
@@ -127,6 +127,11 @@ def moment(value: uuid.UUID) -> datetime:
 def floor_at(when: datetime) -> uuid.UUID:
     """The lowest UUIDv7 of `when`: a time window becomes an id range, so that partitions are pruned."""
     return uuid.UUID(int=int(when.timestamp() * 1000) << 80)
+
+
+def later(value: uuid.UUID, by: timedelta) -> uuid.UUID:
+    """The id that is so much later, with the same last 80 bits; at most the highest there is."""
+    return uuid.UUID(int=min(value.int + (by // timedelta(milliseconds=1) << 80), (1 << 128) - 1))
 
 
 def short_number(value: uuid.UUID) -> int:

@@ -110,8 +110,15 @@ class Seats:
         try:
             for key, holders in held.items():
                 shared.renew(key, holders)
+                for holder in self._left(key, holders):
+                    shared.release(key, holder)
         except Exception as error:
             self._break(error)
+
+    def _left(self, key: str, holders: Iterable[str]) -> set[str]:
+        """Who gave his seat back while it was renewed: it would be taken for a lease by nobody. Nobody comes back."""
+        with self._lock:
+            return set(holders) - self._mine.get(key, set())
 
     def _fits(self, key: str, holder: str, limit: int) -> bool:
         shared = self._usable()

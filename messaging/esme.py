@@ -46,7 +46,9 @@ STATES: Final[dict[str, MessageState]] = {
 class SubmitNotes:
     """How the customer asked: `registered` are the bits of registered_delivery, `group` the id that a submit_multi
     was answered with, `reference` the user_message_reference, `source` value, TON and NPI, `destination` TON and NPI.
-    `data_coding` and `protocol_id` go out as they came, where ours would differ.
+    `data_coding` and `protocol_id` go out as they came, where ours would differ. `own_alphabet`: the text came in the
+    client's default alphabet, of which the encoding that was chosen for it tells nothing. `ends_by_clock`: its
+    validity was given as a moment.
     """
 
     registered: int = RegisteredDelivery.NONE
@@ -57,6 +59,8 @@ class SubmitNotes:
     destination: tuple[int, int] | None = None
     data_coding: int | None = None
     protocol_id: int = 0
+    own_alphabet: bool = False
+    ends_by_clock: bool = False
 
     def packed(self) -> dict[str, Any]:
         """As it is stored: short names, because every message carries it, and nothing that is as usual."""
@@ -72,7 +76,15 @@ class SubmitNotes:
             found["dcs"] = self.data_coding
         if self.protocol_id:
             found["pid"] = self.protocol_id
-        return found
+        if self.own_alphabet:
+            found["own"] = 1
+        return with_end(found, by_clock=self.ends_by_clock)
+
+
+def with_end(packed: dict[str, Any], *, by_clock: bool) -> dict[str, Any]:
+    """The stored notes of a message with a new validity."""
+    others = {name: value for name, value in packed.items() if name != "end"}
+    return {**others, "end": 1} if by_clock else others
 
 
 def unpacked(stored: dict[str, Any] | None) -> SubmitNotes:
@@ -89,6 +101,8 @@ def unpacked(stored: dict[str, Any] | None) -> SubmitNotes:
         destination=(destination[0], destination[1]) if destination else None,
         data_coding=stored.get("dcs"),
         protocol_id=stored.get("pid", 0),
+        own_alphabet="own" in stored,
+        ends_by_clock="end" in stored,
     )
 
 

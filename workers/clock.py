@@ -7,7 +7,6 @@ ever for a broker that is away. Here a tick that the broker does not take in tim
 import heapq
 import os
 import signal
-import threading
 import time
 from collections.abc import Callable, Mapping
 
@@ -21,6 +20,7 @@ from common import alive, bus, jobs
 from workers.beat import TICKS, expiry
 
 log = structlog.get_logger(__name__)
+NAP = 0.1  # seconds until the end is heard
 
 
 class Clock:
@@ -28,11 +28,11 @@ class Clock:
 
     def __init__(self, ticks: Mapping[jobs.Job, float], tick: Callable[[jobs.Job, float], None]) -> None:
         self._ticks, self._tick = ticks, tick
-        self._ended = threading.Event()
+        self._ended = False  # no Event: a signal that comes while its lock is held would wait for it for ever
 
     def stop(self) -> None:
-        """End after the present tick; from a signal, too."""
-        self._ended.set()
+        """End after the present tick; from a signal or another thread, too."""
+        self._ended = True
 
     def run(self) -> None:
         """Until `stop`. A late tick is not made up for: its work is done by the next."""
@@ -40,7 +40,7 @@ class Clock:
         alive.tell()
         due = [(now + min(period, 5.0), place, job) for place, (job, period) in enumerate(self._ticks.items())]
         heapq.heapify(due)
-        while not self._ended.wait(max(0.0, min(due[0][0], told + alive.PERIOD) - time.monotonic())):
+        while self._sleeps_until(min(due[0][0], told + alive.PERIOD)):
             now = time.monotonic()
             if due[0][0] <= now:
                 at, place, job = heapq.heappop(due)
@@ -50,6 +50,12 @@ class Clock:
             if now - told >= alive.PERIOD:
                 alive.tell()
                 told = now
+
+    def _sleeps_until(self, moment: float) -> bool:
+        """False as soon as it is to end."""
+        while not self._ended and (left := moment - time.monotonic()) > 0:
+            time.sleep(min(left, NAP))
+        return not self._ended
 
 
 def main() -> None:

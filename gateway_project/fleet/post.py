@@ -42,18 +42,23 @@ class Post:
         self.process.noted()
 
     def replace(self) -> None:
-        """Start a successor beside it; when that works, the old one is asked to end. No gap, nothing refused."""
+        """Start a successor beside it; when that works, the old one is asked to end. No gap, nothing refused.
+
+        Who is down between two deaths is started now, so that whoever asks hears whether it works.
+        """
         self.refused = False
-        if self.process is None:
-            self._due = 0.0
-            return
         try:
             self.coming = self.start()
         except (OSError, ValueError) as error:
-            say(f"{self.name}: no successor could be started ({error}): the old one stays")
+            say(f"{self.name}: no successor could be started ({error}): {self._stays}")
             self.refused = True
         else:
-            say(f"{self.name}: successor {self.coming.pid} started beside {self.process.pid}")
+            beside = f"beside {self.process.pid}" if self.process else "where none was"
+            say(f"{self.name}: successor {self.coming.pid} started {beside}")
+
+    @property
+    def _stays(self) -> str:
+        return "the old one stays" if self.process else "it stays down for now"
 
     def look(self, now: float) -> None:
         """Go on with what is due."""
@@ -107,7 +112,7 @@ class Post:
     def _look_at_successor(self, coming: Process, now: float) -> None:
         coming.look(now)
         if (status := coming.ended()) is not None:
-            say(f"{self.name}: the successor ended (status {status}): the old one stays")
+            say(f"{self.name}: the successor ended (status {status}): {self._stays}")
             self.coming, self.refused = None, True
         elif self._beats and not coming.beats:
             if now - coming.since >= READY_WITHIN:

@@ -4,7 +4,6 @@ import contextlib
 import os
 import signal
 import socket
-import threading
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
@@ -39,14 +38,14 @@ class Supervisor:
 
     def __init__(self, plan: Callable[[], Plan]) -> None:
         self._read, self._plan = plan, plan()
-        self._asked, self._reload, self._wake = False, False, threading.Event()
+        self._asked = self._reload = False
         self._place = RunDirectory(run_directory(self._plan.environment))
         self._listening: socket.socket | None = None
         self._posts: dict[str, Post] = {}
         self._replacing, self._to_replace = False, deque[str]()
 
     def run(self) -> int:
-        """Returns 0 when we were asked to end and all ended in peace, 1 otherwise."""
+        """Returns 0 when we were asked to end and all were there and ended in peace, 1 otherwise."""
         for sign in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             signal.signal(sign, self._ask)
         try:
@@ -62,16 +61,17 @@ class Supervisor:
             self._place.leave()
             return 1
         mistaken = not all(map(self._man, self._plan.commands)) or self._watch()
-        statuses = self._stop()
+        down = self._down()
+        statuses = self._stop(down)
         self._place.leave()
-        return 1 if mistaken or any(statuses.values()) else 0
+        return 1 if mistaken or down or any(statuses.values()) else 0
 
     def _ask(self, sign: int, _frame: FrameType | None) -> None:
+        """Notes it for the next tick. No Event: a signal that comes while its lock is held would wait for ever."""
         if sign == signal.SIGHUP:
             self._reload = True
         else:
             self._asked = True
-        self._wake.set()
 
     def _see_off(self) -> None:
         """What a killed fleet left behind drains, and holds the port of the web until it has ended."""
@@ -79,8 +79,7 @@ class Supervisor:
             say(f"still ending from before: {', '.join(f'{name} {pid}' for name, pid in left)}")
         until = time.monotonic() + STOP_SECONDS
         while left and not self._asked and time.monotonic() < until:
-            self._wake.wait(TICK)
-            self._wake.clear()
+            time.sleep(TICK)
             left = self._place.left_behind()
         for name, pid in left:
             say(f"{name} {pid} did not end within {STOP_SECONDS:g} s: killed")
@@ -125,8 +124,7 @@ class Supervisor:
         """Until we are asked to end; True when a process ended that will never work."""
         looked = time.monotonic()
         while not self._asked:
-            self._wake.wait(TICK)
-            self._wake.clear()
+            time.sleep(TICK)
             now = time.monotonic()
             for post in self._posts.values():
                 if now - looked > ASLEEP:
@@ -159,8 +157,14 @@ class Supervisor:
             self._end_replacing(f"given up, not replaced: {', '.join([*refused, *self._to_replace])}")
         elif self._to_replace:
             self._posts[self._to_replace.popleft()].replace()
+        elif down := self._down():
+            self._end_replacing(f"every process was replaced, but down: {', '.join(down)}")
         else:
             self._end_replacing(ALL_NEW)
+
+    def _down(self) -> list[str]:
+        """Who has died and not been started again yet."""
+        return [name for name, post in self._posts.items() if post.process is None]
 
     def _end_replacing(self, how: str) -> None:
         self._replacing = False
@@ -183,7 +187,7 @@ class Supervisor:
             post.refused = False
         self._replacing, self._to_replace = True, deque(plan.commands)
 
-    def _stop(self) -> dict[str, int]:
+    def _stop(self, down: list[str]) -> dict[str, int]:
         if self._listening is not None:
             self._listening.close()
         lives = [process for post in self._posts.values() for process in post.lives()]
@@ -192,7 +196,8 @@ class Supervisor:
                 each.terminate()
         until = time.monotonic() + STOP_SECONDS
         statuses = {each: _finish(each, until) for each in lives}
-        say("ended: " + ", ".join(f"{each.name} {status}" for each, status in statuses.items()))
+        ended = ", ".join(f"{each.name} {status}" for each, status in statuses.items())
+        say(f"ended: {ended}" + (f"; down: {', '.join(down)}" if down else ""))
         return {f"{each.name} {each.pid}": status for each, status in statuses.items()}
 
 

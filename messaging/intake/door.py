@@ -63,10 +63,11 @@ class Intake:
             self._answer_known_keys(jobs)
             open_jobs = [job for job in jobs if job.answer is None]
             prepare_all(open_jobs, utc_now(), self._pace())
-        except (DatabaseError, InterfaceError) as error:
+            self._write_all([job for job in open_jobs if job.answer is None])
+        except (DatabaseError, InterfaceError) as error:  # also while the culprit of a batch was looked for
             self._give_up(jobs, error)
-            return
-        ready = [job for job in open_jobs if job.answer is None]
+
+    def _write_all(self, ready: Sequence[Job]) -> None:
         self._write([job for job in ready if not self.is_suspect(job.account_id)])
         for group in _by_account(job for job in ready if self.is_suspect(job.account_id)):
             self._write(group, patience=SUSPECT_PATIENCE)

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import threading
 
 import pytest
 
@@ -125,6 +126,77 @@ def test_whoever_asks_for_a_reload_waits_for_it_and_hears_how_it_ended(fleet, tm
     assert capsys.readouterr() == (
         "reload: every process is new\n", "reload: given up, not replaced: beat, worker\n",
     )  # fmt: skip
+
+
+def test_a_reload_starts_at_once_who_is_down_and_says_so_when_that_fails(fleet, tmp_path, capsys):  # noqa: F811
+    changes = {"BACK_OFF": [0.0, 600.0], "MISCONFIGURED": 0.0}
+    running = fleet(changes, beat=f"test -e {tmp_path}/broken && exit 4; {BEATS}", worker=BEATS)
+    first = {name: running.next_pid(name) for name in ("beat", "worker")}
+    (tmp_path / "broken").touch()
+    os.kill(first["beat"], signal.SIGKILL)
+    running.wait_for("beat died .*: started again in 600 s")
+    assert reload(running.run) == 1
+    assert running.pid("worker") == first["worker"]
+    (tmp_path / "broken").unlink()
+    assert reload(running.run) == 0
+    assert all(running.pid(name) not in (0, pid) for name, pid in first.items())
+    assert capsys.readouterr() == (
+        "reload: every process is new\n", "reload: given up, not replaced: beat, worker\n",
+    )  # fmt: skip
+
+
+def test_a_reload_after_which_a_process_is_down_did_not_do_what_it_should(fleet, tmp_path, capsys):  # noqa: F811
+    changes = {"BACK_OFF": [600.0], "MISCONFIGURED": 0.0}
+    dies = f"while test ! -e {tmp_path}/$$; do touch $GATEWAY_ALIVE_FILE; sleep 0.1; done; exit 5"
+    waits = f"trap 'until test -e {tmp_path}/go; do sleep 0.1; done; exit 0' TERM; {BEATS}"
+    running = fleet(changes, beat=dies, worker=waits)
+    first = running.next_pid("beat")
+    wait_until(lambda: (running.run / f"worker.{running.next_pid('worker')}.alive").exists())
+    asked = threading.Thread(target=lambda: found.append(reload(running.run)))
+    found = []
+    asked.start()
+    (tmp_path / str(running.next_pid("beat", first))).touch()  # the new one dies while the next one is replaced
+    running.wait_for(r"beat died \(status 5\)")
+    (tmp_path / "go").touch()
+    asked.join(20)
+    assert found == [1]
+    assert capsys.readouterr().err == "reload: every process was replaced, but down: beat\n"
+
+
+def test_a_fleet_that_is_stopped_while_a_process_is_down_did_not_end_in_peace(fleet):  # noqa: F811
+    peaceful = "trap 'exit 0' TERM; echo up; while :; do sleep 0.1; done"
+    running = fleet({"BACK_OFF": [600.0], "MISCONFIGURED": 0.0}, quiet=peaceful, short="exit 3")
+    running.wait_for("quiet . up")
+    running.wait_for(r"short died \(status 3\)")
+    assert running.stop() == 1
+    assert "ended: quiet 0; down: short\n" in running.log()
+
+
+# SIGHUP at each line that the watch executes for the first time, in our files and in those of Python.
+AT_EVERY_LINE = """
+import signal, sys
+seen = set()
+def watched(frame):
+    while frame and frame.f_code.co_name != "_watch":
+        frame = frame.f_back
+    return frame is not None
+def trace(frame, event, _):
+    place = frame.f_code.co_filename, frame.f_lineno
+    if event == "line" and place not in seen and watched(frame):
+        seen.add(place)
+        signal.raise_signal(signal.SIGHUP)
+    return trace
+sys.settrace(trace)
+"""
+
+
+def test_a_signal_may_come_at_any_line_of_the_watch(fleet):  # noqa: F811
+    running = fleet(prelude=AT_EVERY_LINE, beat=BEATS)
+    first = running.next_pid("beat")
+    running.wait_for("reload: every process is new")
+    assert running.next_pid("beat", first)
+    running.stop()
+    assert "ended: beat" in running.log()
 
 
 def test_a_reload_without_a_fleet_signals_nobody(fleet, capsys):  # noqa: F811

@@ -31,11 +31,12 @@ AT_ONCE = {"BACK_OFF": [0.0], "MISCONFIGURED": 0.0}
 
 
 class Runner:
-    def __init__(self, place, commands, changes, environment, output=None):
+    def __init__(self, place, commands, changes, environment, output=None, prelude=""):
         self.run, self.said = place / "run", Path(output or place / "said")
         with self.said.open("wb") as said:
+            arguments = [json.dumps(commands), json.dumps({"STOP_SECONDS": 2.0, **changes})]
             self.process = subprocess.Popen(
-                [sys.executable, "-c", RUNNER, json.dumps(commands), json.dumps({"STOP_SECONDS": 2.0, **changes})],
+                [sys.executable, "-c", prelude + RUNNER, *arguments],
                 cwd=ROOT, env={**os.environ, "GATEWAY_VAR": str(place), **environment}, stdout=said, stderr=said,
             )  # fmt: skip
 
@@ -64,8 +65,8 @@ class Runner:
 def fleet(tmp_path):
     runners = []
 
-    def start(changes=AT_ONCE, environment=None, output=None, **commands):
-        runners.append(Runner(tmp_path, commands, changes, environment or {}, output))
+    def start(changes=AT_ONCE, environment=None, output=None, prelude="", **commands):
+        runners.append(Runner(tmp_path, commands, changes, environment or {}, output, prelude))
         return runners[-1]
 
     yield start

@@ -13,7 +13,7 @@ from billing.models import LedgerEntry, Reason, Wallet
 from common.errors import Code, Unavailable
 from messaging import fields
 from messaging.commands import Accepted
-from messaging.intake import recovery
+from messaging.intake import recovery, rows, wallet_locks
 from messaging.intake.batch import Batch
 from messaging.models import Message, OutboxBatch, Part
 from tests.support import cast
@@ -156,6 +156,44 @@ def test_a_commit_that_did_not_happen_is_told_as_unavailable(monkeypatch, postgr
     assert not LedgerEntry.objects.filter(reason=Reason.CHARGE).exists()
     assert who.balance == Decimal(100)
     accepted(intake.submit_many([request(who, key="k")])[0])
+    assert who.balance == Decimal(99)
+
+
+def test_what_was_accepted_stays_accepted_when_the_session_dies_in_search_of_the_culprit(monkeypatch, postgresql):
+    poison(monkeypatch)
+    who, intake, look = cast.customer("100"), make_intake(), rows.can_be_written
+
+    def dies(*arguments):
+        terminate(recovery.backend())
+        return look(*arguments)
+
+    monkeypatch.setattr(rows, "can_be_written", dies)
+    first, second = intake.submit_many([request(who), request(who, content="bad \x00")])
+    assert isinstance(second, Unavailable)
+    assert Message.objects.get().id == accepted(first).message_id
+    assert who.balance == Decimal(99)
+
+
+def test_a_session_that_dies_while_the_locked_wallet_is_looked_for_is_told_as_unavailable(monkeypatch, postgresql):
+    who, intake, look = cast.customer("100"), make_intake(), wallet_locks.stuck
+    held, release = threading.Event(), threading.Event()
+    holder = threading.Thread(target=hold, args=(who.account.pk, held, release))
+    holder.start()
+
+    def dies(accounts):
+        terminate(recovery.backend())
+        return look(accounts)
+
+    monkeypatch.setattr(wallet_locks, "stuck", dies)
+    try:
+        assert held.wait(10)
+        [answer] = intake.submit_many([request(who)])
+        assert isinstance(answer, Unavailable)
+    finally:
+        release.set()
+        holder.join()
+    monkeypatch.undo()
+    accepted(intake.submit_many([request(who)])[0])
     assert who.balance == Decimal(99)
 
 

@@ -1,15 +1,20 @@
 """The clock ticks every job in its period, late ones once; two clocks do every tick twice, which does no harm."""
 
 import itertools
+import signal
+import sys
 import threading
 import time
 from collections import Counter
+
+import pytest
 
 from common.jobs import Job, publish, recorder
 from common.queues import Work
 from tests.support.waiting import wait_until
 from workers.beat import TICKS, expiry
 from workers.clock import Clock
+from workers.clock import __file__ as clock_file
 
 FAST, SLOW = Job("fast", Work.SCHEDULE), Job("slow", Work.HOUSEKEEPING)
 
@@ -55,6 +60,28 @@ def test_a_clock_that_ticks_gives_signs_of_life(tmp_path, monkeypatch):
     wait_until(sign.exists)
     clock.stop()
     thread.join(1)
+
+
+@pytest.mark.timeout(30)
+@pytest.mark.parametrize("line", range(1, 41))
+def test_a_signal_may_come_at_any_line_of_the_clock(line, monkeypatch):
+    """Also where its own waiting holds a lock."""
+    monkeypatch.setattr("workers.clock.NAP", 0.001)
+    clock, left = Clock({SLOW: 60.0}, lambda *_: None), itertools.count(-line)
+
+    def trace(frame, event, _):
+        if event == "line" and frame.f_code.co_filename in (clock_file, threading.__file__) and next(left) == 0:
+            signal.raise_signal(signal.SIGTERM)
+        return trace
+
+    before = signal.signal(signal.SIGTERM, lambda *_: clock.stop())
+    former = sys.gettrace()
+    sys.settrace(trace)
+    try:
+        clock.run()
+    finally:
+        sys.settrace(former)
+        signal.signal(signal.SIGTERM, before)
 
 
 def test_a_tick_that_nobody_takes_ends_when_the_next_does_its_work():

@@ -14,7 +14,7 @@ from messaging.esme import SubmitNotes
 from messaging.preparation import LONGEST_VALIDITY
 from smpp.constants import CommandStatus as S
 from smpp.constants import EsmClass, Npi, RegisteredDelivery, Tag, Ton
-from smpp.pdu import DataSm, DistributionList, Pdu, SmeAddress, SubmitMulti, SubmitSm, tlv_faults
+from smpp.pdu import DataSm, DistributionList, Pdu, ReplaceSm, SmeAddress, SubmitMulti, SubmitSm, tlv_faults
 from smpp.times import parse_time
 from smpp.tlvs import Tlvs
 from workers.smpp_server.reading import UserData, read_user_data
@@ -54,6 +54,7 @@ class Recipient:
 class _Times:
     send_at: datetime | None = None
     validity: int | None = None
+    ends_by_clock: bool = False
 
 
 def of_submit_sm(pdu: SubmitSm, client: SmppClientView, now: datetime) -> SubmitCommand:
@@ -70,9 +71,11 @@ def of_submit_multi(
     _check_flags(pdu)
     if not pdu.dest_addresses:
         raise Refused(S.ESME_RINVNUMDESTS, "a submit_multi without destinations")
-    data, times, group = _user_data(pdu, client), _times(pdu, now), new_id()
+    data, times = _user_data(pdu, client), _times(pdu, now)
+    # In one go, because they are looked for close together; the first one is found under the id of them all.
+    ids = [new_id() for _ in pdu.dest_addresses]
     found = []
-    for number, address in enumerate(pdu.dest_addresses):
+    for message_id, address in zip(ids, pdu.dest_addresses, strict=True):
         if isinstance(address, DistributionList):
             raise Refused(S.ESME_RCNTSUBDL, "distribution lists are not kept here")
         to = Recipient(address.destination_addr, address.dest_addr_ton, address.dest_addr_npi)
@@ -83,12 +86,11 @@ def of_submit_multi(
             data,
             times,
             priority=pdu.priority_flag,
-            group=group,
-            # The first one is found under the id of them all.
-            message_id=new_id() if number else group,
+            group=ids[0],
+            message_id=message_id,
         )
         found.append((address, command))
-    return group, found
+    return ids[0], found
 
 
 def of_data_sm(pdu: DataSm, client: SmppClientView, now: datetime) -> SubmitCommand:
@@ -112,19 +114,18 @@ def _command(
     group: UUID | None = None,
     message_id: UUID | None = None,
 ) -> SubmitCommand:
-    registered = pdu.registered_delivery & _KNOWN_BITS
-    if registered & RegisteredDelivery.RECEIPT_MASK == RegisteredDelivery.RECEIPT_MASK:
-        raise Refused(S.ESME_RINVREGDLVFLG, "registered_delivery 3 is reserved")
-    tlvs = pdu.tlvs
+    registered, tlvs = registered_of(pdu), pdu.tlvs
     notes = SubmitNotes(
         registered=registered,
         id_style=client.id_style,
-        group=group if group != message_id else None,
+        group=group,
         reference=tlvs.integer(Tag.USER_MESSAGE_REFERENCE) if tlvs else None,
         source=(pdu.source_addr, pdu.source_addr_ton, pdu.source_addr_npi) if pdu.source_addr else None,
         destination=None if (to.ton, to.npi) == _USUAL else (to.ton, to.npi),
         data_coding=data.data_coding,
         protocol_id=getattr(pdu, "protocol_id", 0),
+        own_alphabet=data.coding is None,
+        ends_by_clock=times.ends_by_clock,
     )
     return SubmitCommand(
         account=client.account,
@@ -146,6 +147,14 @@ def _command(
         notes=notes,
         message_id=message_id,
     )
+
+
+def registered_of(pdu: SubmitSm | SubmitMulti | DataSm | ReplaceSm) -> int:
+    """The bits of registered_delivery that we know; raises Refused."""
+    registered = pdu.registered_delivery & _KNOWN_BITS
+    if registered & RegisteredDelivery.RECEIPT_MASK == RegisteredDelivery.RECEIPT_MASK:
+        raise Refused(S.ESME_RINVREGDLVFLG, "registered_delivery 3 is reserved")
+    return registered
 
 
 def _check_flags(pdu: SubmitSm | SubmitMulti) -> None:
@@ -172,21 +181,23 @@ def _user_data(pdu: SubmitSm | SubmitMulti | DataSm, client: SmppClientView) -> 
 
 
 def _times(pdu: SubmitSm | SubmitMulti, now: datetime) -> _Times:
-    send_at = _moment(pdu.schedule_delivery_time, now, S.ESME_RINVSCHED)
-    ends = _moment(pdu.validity_period, now, S.ESME_RINVEXPIRY)
+    send_at = moment(pdu.schedule_delivery_time, now, S.ESME_RINVSCHED)
+    ends = moment(pdu.validity_period, now, S.ESME_RINVEXPIRY)
     if ends is None:
         return _Times(send_at=send_at)
     begins = max(send_at, now) if send_at else now
-    if pdu.validity_period.endswith("R"):  # counted from the sending, as the network counts it
+    relative = pdu.validity_period.endswith("R")
+    if relative:  # counted from the sending, as the network counts it
         ends += begins - now
     seconds = round((ends - begins) / timedelta(seconds=1))
     if seconds <= 0:
         raise Refused(S.ESME_RINVEXPIRY, "the validity ends before the sending")
     # Networks keep a text for a week at most, whatever they are asked.
-    return _Times(send_at=send_at, validity=min(seconds, LONGEST_VALIDITY))
+    return _Times(send_at=send_at, validity=min(seconds, LONGEST_VALIDITY), ends_by_clock=not relative)
 
 
-def _moment(text: str, now: datetime, status: int) -> datetime | None:
+def moment(text: str, now: datetime, status: int) -> datetime | None:
+    """What an SMPP time means now, None for an empty one; raises Refused with the status."""
     try:
         return parse_time(text, now=now)
     except (ValueError, OverflowError) as error:

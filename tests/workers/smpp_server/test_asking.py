@@ -1,6 +1,8 @@
 """query_sm, cancel_sm and replace_sm on the client's own messages."""
 
 import asyncio
+from collections import Counter
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -12,6 +14,7 @@ from smpp.pdu import CancelSm, QuerySm, ReplaceSm, SubmitSm
 from smpp.times import parse_time
 from tests.support.cast import make_smpp_client
 from tests.workers.smpp_server.cast import NUMBER, Scene, bound, deliveries, scene
+from workers.smpp_server import asking
 
 pytestmark = pytest.mark.django_db(transaction=True)
 IN_AN_HOUR = "000000010000000R"
@@ -34,6 +37,14 @@ def conversation(found: Scene, *steps, version=0x34):
         return answers
 
     return asyncio.run(talk())
+
+
+async def at_once(found: Scene, pdus: list[SubmitSm]):
+    """Submit them for in an hour."""
+    esme = await bound(found)
+    later = [replace(pdu, schedule_delivery_time=IN_AN_HOUR) for pdu in pdus]
+    assert {answer.status for answer in await asyncio.gather(*map(esme.request, later))} == {0}
+    await esme.close()
 
 
 @pytest.mark.parametrize("style", ["uuid", "dec", "hex"])
@@ -73,7 +84,7 @@ def test_a_query_tells_when_it_ended():
         assert abs(ended - datetime.now(UTC)) < timedelta(seconds=20)
 
 
-@pytest.mark.parametrize("text", ["", "nonsense", "0" * 36, "123456789", "ffffffffffffffff", "9" * 30])
+@pytest.mark.parametrize("text", ["", "nonsense", "0" * 36, "123456789", "ffffffffffffffff", "f" * 32, "9" * 30])
 def test_an_id_that_nobody_was_given_is_unknown(text):
     with scene(id_style="dec") as found:
         [told] = conversation(found, lambda _: QuerySm(message_id=text))
@@ -157,6 +168,28 @@ def test_a_cancel_without_id_calls_back_what_waits_between_two_addresses():
         )
         assert (answer.status, none.status) == (0, S.ESME_RCANCELFAIL)
         assert sorted(message.status for message in found.messages) == ["CANCELLED", "CANCELLED", "SCHEDULED"]
+
+
+def test_a_cancel_without_id_calls_back_all_of_that_sender_however_many_wait_before_them():
+    with scene(window=500) as found:
+        asyncio.run(at_once(found, [submit_sm()] * 101 + [submit_sm(source_addr="OTHER")] * 101))
+        answer, none = conversation(
+            found, *[lambda _: CancelSm(source_addr="OTHER", source_addr_ton=5, destination_addr=NUMBER)] * 2
+        )
+        assert (answer.status, none.status) == (0, S.ESME_RCANCELFAIL)
+        tally = Counter((message.sender, message.status) for message in found.messages)
+        assert tally == {("OTHER", "CANCELLED"): 101, ("BANK", "SCHEDULED"): 101}
+
+
+def test_a_cancel_without_id_that_could_not_call_back_all_does_not_say_that_it_has(monkeypatch):
+    monkeypatch.setattr(asking, "MOST_CANCELLED", 2)
+    with scene() as found:
+        asyncio.run(at_once(found, [submit_sm()] * 4))
+        first, second, third = conversation(
+            found, *[lambda _: CancelSm(source_addr="BANK", source_addr_ton=5, destination_addr=NUMBER)] * 3
+        )
+        assert (first.status, second.status, third.status) == (S.ESME_RCANCELFAIL, 0, S.ESME_RCANCELFAIL)
+        assert {message.status for message in found.messages} == {"CANCELLED"}
 
 
 def test_a_replace_changes_text_date_and_receipt_of_what_waits():
