@@ -82,7 +82,15 @@ _BY_FILE: dict[str, dict[str, str]] = {
         "5.2 TON and NPI are detected": "test_a_number_gets_its_ton_and_npi",
         "5.2 times are read": "test_an_smpp_time_is_read",
         "5.7 classes of statuses": "test_a_status_has_its_class",
-        "5.7 a connector's own table wins": "test_a_connectors_own_word_wins_and_merges",
+    },
+    "tests/workers/test_binds_verdict.py": {
+        "5.7 a connector's own table wins": "test_every_word_that_the_forms_take_is_followed",
+        "5.7 wrong commands recycle the session, not for ever":
+            "test_a_part_that_ends_sessions_while_others_are_taken_goes_elsewhere",
+    },
+    "tests/workers/smpp_server/test_one_read.py": {
+        "5.1 an unbind waits for the answers that are owed":
+            "test_what_stands_before_an_unbind_in_one_read_is_taken_and_answered_and_then_the_unbind",
     },
     "tests/common/test_gsm_alphabet.py": {
         "5.3 the packed alphabet": "test_packing_matches_the_known_example",
