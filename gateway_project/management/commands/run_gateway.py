@@ -2,8 +2,8 @@
 
 import signal
 import socket
-import threading
 from pathlib import Path
+from queue import SimpleQueue
 from typing import Any
 
 from django.conf import settings
@@ -25,9 +25,9 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Start everything, wait for SIGTERM or SIGINT, stop everything."""
-        ended = threading.Event()
+        ended = SimpleQueue[None]()  # an Event may be locked by the very thread that the signal comes to
         for name in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(name, lambda *_: ended.set())
+            signal.signal(name, lambda *_: ended.put(None))
         web_socket = _listen(settings.GATEWAY_BIND, settings.GATEWAY_HTTP_PORT, "GATEWAY_HTTP_PORT")
         _listen(settings.GATEWAY_BIND, settings.GATEWAY_SMPP_PORT, "GATEWAY_SMPP_PORT").close()
         self._own_simulator = not (options["no_demo"] or options["external_simulator"])
@@ -42,7 +42,7 @@ class Command(BaseCommand):
         write_demo_json(Path(settings.GATEWAY_VAR) / "demo.json", facts)
         return facts
 
-    def _run(self, sock: socket.socket, facts: dict[str, Any] | None, ended: threading.Event, *, quiet: bool) -> None:
+    def _run(self, sock: socket.socket, facts: dict[str, Any] | None, ended: SimpleQueue[None], *, quiet: bool) -> None:
         from gateway_project.asgi import application
         from gateway_project.celery import app
         from workers.embedded import parts, running
@@ -51,7 +51,7 @@ class Command(BaseCommand):
         web = DemoReceiver(application, show) if facts else application
         with running(parts(app, web, sock, simulator=self._own_simulator)):
             self._say(_welcome(facts))
-            ended.wait()
+            ended.get()
             self._say("Stopping: draining the binds, at most 30 s.")
         self._say("Stopped.")
 
