@@ -22,5 +22,5 @@ USER gateway
 ENV GATEWAY_VAR=/var/lib/gateway
 EXPOSE 8080 2775 3550
 CMD ["gunicorn", "gateway_project.asgi:application", "-k", "common.http_server.Worker", \
-     "--bind", "0.0.0.0:8080", "--workers", "2", "--preload", "--no-control-socket", "--max-requests", "0", \
+     "--bind", "0.0.0.0:8080", "--workers", "1", "--preload", "--no-control-socket", "--max-requests", "0", \
      "--timeout", "60", "--forwarded-allow-ips=", "--worker-tmp-dir", "/dev/shm"]

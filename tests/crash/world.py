@@ -175,7 +175,7 @@ def _settings(place: Path, stores: Stores, carrier: Carrier) -> tuple[Doors, dic
         "GATEWAY_QUEUE_PREFIX": "crash.",
         "OUTBOUND_HTTP_ALLOW": "127.0.0.0/8",
         "COOKIES_SECURE": "0",
-        "WEB_WORKERS": "2",
+        "WEB_WORKERS": os.environ.get("WEB_WORKERS", "2"),  # two: they meet in the database
         "LOG_LEVEL": "INFO",
         "CRASH_ORDERS": str(orders),
         "EXTRA_TASK_MODULES": POISON,

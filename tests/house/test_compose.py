@@ -125,7 +125,7 @@ def test_image_compose_and_procfile_start_the_same_web():
     """But for the address and the heartbeat file: inside a container all interfaces, and in memory."""
     image = json.loads(re.search(r"^CMD (\[.*?\])", dockerfile_in_long_lines(), re.MULTILINE)[1])
     compose, procfile = SERVICES["web"]["command"], PROCFILE["web"].removeprefix("exec ").split()
-    assert image == [word.replace("${WEB_WORKERS:-2}", "2") for word in compose]
+    assert image == [word.replace("${WEB_WORKERS:-1}", "1") for word in compose]
     assert compose[-2] == "--worker-tmp-dir"
     where = procfile.index("--bind") + 1
     assert compose[:-2] == [*procfile[:where], "0.0.0.0:8080", *procfile[where + 1 :]]
