@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from datetime import datetime
+from operator import itemgetter
 from typing import Any
 from uuid import UUID
 
@@ -56,9 +57,9 @@ class _Teller:
             *self._deliveries(),
             *self._events(),
         ]
-        # Sorting is stable, so that what shares a moment stays in the order of life.
-        told.sort(key=lambda entry: entry["at"])
-        return [{**entry, "at": timestamp(entry["at"])} for entry in told]
+        # Sorting is stable, so that what shares a moment, as it is shown, stays in the order of life: clocks and stores
+        # differ by less than a millisecond, and not every store keeps more.
+        return sorted([{**entry, "at": timestamp(entry["at"])} for entry in told], key=itemgetter("at"))
 
     def _line(self, connector_id: int | None) -> str:
         return MASK if self._masked else line_name(connector_id)
