@@ -107,7 +107,7 @@ def main() -> None:
     """Measure and print."""
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("--seconds", type=float, default=1.0, help="time per figure")
-    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "gateway_project.settings")
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "gateway_project.settings.embedded")  # no store is asked
     django.setup()
     sys.stdout.write(json.dumps({"microseconds": measure(options.parse_args().seconds)}, indent=2) + "\n")
 
