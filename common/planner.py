@@ -6,7 +6,7 @@ autovacuum, within a minute if it is not busy elsewhere, by which time a fast ga
 each of them for every batch. ANALYZE makes every session plan anew.
 """
 
-from django.db import connection, transaction
+from django.db import DatabaseError, connection, transaction
 
 SMALLEST = 64  # pages; reading all of fewer costs less than a plan
 GROWTH = 4  # times the size that the planner knows
@@ -28,10 +28,22 @@ def grown() -> list[str]:
 
 
 def look_again() -> list[str]:
-    """Analyse what has grown, each table by itself; returns their names. What autovacuum has in hand is passed over."""
-    names = grown()
+    """Analyse what has grown, each table by itself; returns their names. What autovacuum has in hand is passed over.
+
+    Raises what failed as one group, when all others are done.
+    """
+    names, errors = grown(), []
     for name in names:
-        with transaction.atomic(), connection.cursor() as cursor:
-            cursor.execute(f"SET LOCAL statement_timeout = '{_PATIENCE}'")
-            cursor.execute(f'ANALYZE (SKIP_LOCKED) "{name}"')
+        try:
+            _analyse(name)
+        except DatabaseError as error:  # raised below, with the others
+            errors.append(error)
+    if errors:
+        raise ExceptionGroup("tables that were not analysed", errors)
     return names
+
+
+def _analyse(name: str) -> None:
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(f"SET LOCAL statement_timeout = '{_PATIENCE}'")
+        cursor.execute(f'ANALYZE (SKIP_LOCKED) "{name}"')

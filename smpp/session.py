@@ -197,6 +197,11 @@ class Session:
         left = tuple(Unanswered(slot.sequence, slot.context, slot.command_id) for slot in slots)
         return [Closed(reason, left, error)]
 
+    @property
+    def is_leaving(self) -> bool:
+        """Whether the peer asked to end the session and waits for the answers that we owe him."""
+        return self._peer_unbind is not None and not self.closed
+
     def goodbye(self, now: float) -> list[Event]:
         """Answer the unbind of the peer and end, once no request of his waits, or it was held long enough."""
         if self._peer_unbind is None or self.closed:

@@ -88,13 +88,13 @@ def _look_again(connector: ConnectorView, keys: Collection[str]) -> None:
     """Receipts parked after we had looked, by a transaction that could not see our answers yet: its second look may
     have come before our commit. Now both sides are visible, so neither can pass the other.
 
-    Never raises for the store: the results are committed, must not be recorded again, and what is parked has a date.
+    Raises nothing: the results are committed, must not be recorded again, and what is parked has a date.
     """
     try:
         missed = parked_with(connector.carrier_account, keys, now=utc_now())
         if missed:
             parked.rematch([fact.id for fact in missed])
-    except (OperationalError, InterfaceError) as error:
+    except Exception as error:
         log.warning("parked_receipts_wait", connector=connector.name, error=str(error))
 
 

@@ -115,13 +115,16 @@ def rematch(
         parts, messages = rows.lock_with_siblings(owners.keys(), owners=owners, families=families)
         settled = apply_parked(facts, matches, parts, messages, now=now)
         if on_text is not None:
-            _tell_texts(facts, on_text, now)
+            _tell_texts([fact for fact in facts if fact.id not in matches], on_text, now)
         close(settled, messages, now=now)
     return sum(fact.state not in WITHOUT_A_PART for fact in facts if fact.id in matches)
 
 
 def _tell_texts(facts: Sequence[Fact], on_text: OnText, now: datetime) -> None:
-    """What read like a receipt and met no part is somebody's words; whoever deletes its row tells them."""
+    """What read like a receipt and met no part is somebody's words; whoever deletes its row tells them.
+
+    Not what met a part that is just going over another connector: it waits for what becomes of that.
+    """
     over = {fact.id: fact for fact in facts if fact.state in WITHOUT_A_PART and not may_wait(fact, now)}
     if not over:
         return

@@ -124,11 +124,12 @@ class Connection(asyncio.Protocol):
         await self.wait_closed()
 
     def wind_up(self) -> None:
-        """Unbind if bound, else close. Answers are still taken until the peer's own, for unbind_response_seconds."""
+        """Unbind if bound, else close. Answers are still taken until the peer's own, for unbind_response_seconds;
+        a peer whose own unbind is held hears first what we owe him."""
         if self.session.bound:
             self.session.unbind(now=self._loop.time())
             self._plan_flush()
-        elif not self.closed:
+        elif not self.closed and not self.session.is_leaving:
             self.close()
 
     def close(self, reason: CloseReason = CloseReason.LOCAL) -> None:

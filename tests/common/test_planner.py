@@ -105,6 +105,17 @@ def test_a_table_that_was_analysed_while_empty_is_looked_at_again(month: None) -
     assert statistics()[1] == ROWS
 
 
+def test_one_table_that_cannot_be_analysed_does_not_keep_the_others(
+    month: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fill(ROWS)
+    grown = planner.grown
+    monkeypatch.setattr(planner, "grown", lambda: ["a_table_that_is_gone", *grown()])
+    with pytest.raises(ExceptionGroup, match="not analysed"):
+        planner.look_again()
+    assert statistics()[1] == ROWS
+
+
 def test_every_few_seconds() -> None:
     (period,) = [period for job, period in TICKS.items() if job.name == "housekeeping.planner"]
     assert period <= 10

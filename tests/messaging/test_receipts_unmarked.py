@@ -12,14 +12,14 @@ from django.db import connection
 
 from inbound import receive
 from inbound.models import InboundMessage
-from messaging import receipts, sweep
-from messaging.models import LineBatch, Receipt, Status
+from messaging import failover, receipts, sweep
+from messaging.models import LineBatch, Part, Receipt, Status
 from messaging.receipts import parked
 from smpp.codec import encode
 from smpp.pdu import DeliverSm
 from tests.messaging.test_receipts_concurrently import run_together
-from tests.messaging.underway import accepted, now, past, receipt, sent, shown, state_of, told, unmarked
-from tests.support.cast import NUMBER
+from tests.messaging.underway import accepted, bind, now, past, receipt, sent, shown, state_of, told, unmarked
+from tests.support.cast import NUMBER, forget_snapshots
 
 pytestmark = [pytest.mark.both, pytest.mark.django_db(transaction=True)]
 
@@ -111,6 +111,21 @@ def test_one_that_is_recorded_late_is_a_text_at_once(line):
     LineBatch.objects.update(received_at=now() - timedelta(seconds=61))
     receipts.record_line_events([batch], on_text=texts.extend)
     assert len(texts) == 1 and not Receipt.objects.exists()
+
+
+def test_one_that_met_a_part_on_its_way_over_another_connector_waits_for_what_becomes_of_it(cast, second):
+    cast.connector.receipt_timeout = 30
+    cast.connector.save()
+    forget_snapshots()
+    first = bind(cast)
+    message = sent(cast, first, hops=(cast.connector.pk, second.pk))
+    Part.objects.update(uncertain_until=past())
+    assert failover.resend_without_receipt() == 1
+    first.hear(unmarked(f"{message.id.hex[:24]}-1", "UNDELIV"))
+    a_minute_later()
+    sweep.rematch_parked(on_text=receive.store)
+    assert texts_kept() == []
+    assert (Receipt.objects.get().state, state_of(message)) == (Receipt.State.PARKED, Status.QUEUED)
 
 
 def test_a_marked_one_never_becomes_a_text(line):

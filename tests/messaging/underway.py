@@ -183,9 +183,9 @@ def receipt(
     )
 
 
-def unmarked(provider_id: str) -> bytes:
+def unmarked(provider_id: str, stat: str = "DELIVRD") -> bytes:
     """A receipt that only its words tell from a text: esm_class 0 and no TLVs."""
-    words = f"id:{provider_id} sub:001 dlvrd:001 submit date:2601010000 done date:2601010000 stat:DELIVRD err:000 text:"
+    words = f"id:{provider_id} sub:001 dlvrd:001 submit date:2601010000 done date:2601010000 stat:{stat} err:000 text:"
     return encode(DeliverSm(source_addr=NUMBER, destination_addr=SENDER, short_message=words.encode()))
 
 

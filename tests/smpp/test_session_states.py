@@ -178,9 +178,9 @@ def test_an_unbind_may_wait_for_the_answers_that_are_owed():
     assert not link.smsc.bound
     with pytest.raises(IllegalCommand):
         link.smsc.send(p.DeliverSm(), now=link.now)
-    assert link.smsc.goodbye(link.now) == []
+    assert link.smsc.goodbye(link.now) == [] and link.smsc.is_leaving
     link.smsc.respond(request.reply(message_id="1"), now=link.now)
-    assert link.smsc.goodbye(link.now) == [Closed(CloseReason.PEER_UNBOUND)]
+    assert link.smsc.goodbye(link.now) == [Closed(CloseReason.PEER_UNBOUND)] and not link.smsc.is_leaving
     link.pump()
     assert [type(event).__name__ for event in link.at_esme] == ["ResponseReceived", "Closed"]
     assert link.at_esme[-1] == Closed(CloseReason.UNBOUND)

@@ -19,7 +19,7 @@ from workers.smpp_server.replacing import replace_sm
 from workers.smpp_server.shared import Session
 from workers.smpp_server.status import Refused, reason_of
 
-MOST_CANCELLED: Final = 1000  # by one cancel_sm without id: about five seconds, and its sender waits for the answer
+MOST_CANCELLED: Final = 200  # by one cancel_sm without id: each is a transaction, and others wait for their turn
 
 
 async def answer(session: Session, pdu: Pdu) -> None:
@@ -28,7 +28,7 @@ async def answer(session: Session, pdu: Pdu) -> None:
     if client is None:
         return
     try:
-        async with session.shared.questions:
+        async with session.shared.turn(client.id):
             told = await session.shared.database.run(_DEEDS[type(pdu)], client, pdu)
         session.respond(_in_the_words_of(session.connection.session.peer_version, told))
     except Refused as refusal:

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from datetime import timedelta
-from itertools import islice
 from typing import Any, Final
 from uuid import UUID
 
@@ -54,10 +53,22 @@ def between(client: SmppClientView, pdu: CancelSm, most: int) -> list[UUID]:
         id__gte=floor_at(utc_now() - _CANCELLED_SINCE),
         status__in=_WAITING,
     )
-    rows: Iterator[tuple[UUID, str, Any]] = (
-        waiting.order_by("id").values_list("id", "sender", "esme").iterator(chunk_size=most)
-    )
-    return list(islice((key for key, sender, notes in rows if _is_sender(pdu.source_addr, sender, notes)), most))
+    found: list[UUID] = []
+    for page in _pages(waiting, most):
+        found += [key for key, sender, notes in page if _is_sender(pdu.source_addr, sender, notes)]
+        if len(found) >= most:
+            break
+    return found[:most]
+
+
+def _pages(waiting: QuerySet[Message], size: int) -> Iterator[list[tuple[UUID, str, Any]]]:
+    """The rows by id, page by page: a cursor outside of a transaction would have the server read all of them first."""
+    ordered = waiting.order_by("id").values_list("id", "sender", "esme")
+    page = list(ordered[:size])
+    yield page
+    while len(page) == size:
+        page = list(ordered.filter(id__gt=page[-1][0])[:size])
+        yield page
 
 
 def _own(client: SmppClientView) -> QuerySet[Message]:

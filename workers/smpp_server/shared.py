@@ -1,7 +1,9 @@
 """What all sessions of a server have in common."""
 
 import asyncio
-from collections.abc import Coroutine
+from collections import defaultdict
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
 
@@ -43,7 +45,15 @@ class Shared:
     stopping: bool = False
     # Questions ask the database one by one: a flood of them must leave threads for binds and for the postman.
     questions: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(QUESTIONS))
+    # One of each client: a window full of them must not have the others wait behind all of it.
+    _asking: defaultdict[int, asyncio.Lock] = field(default_factory=lambda: defaultdict(asyncio.Lock))
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
+
+    @asynccontextmanager
+    async def turn(self, client_id: int) -> AsyncIterator[None]:
+        """A client's turn to ask the database."""
+        async with self._asking[client_id], self.questions:
+            yield
 
     def spawn(self, work: Coroutine[Any, Any, None], name: str) -> None:
         """Run a short piece of work beside the sessions; what it raises is logged."""

@@ -1,9 +1,10 @@
 """query_sm, cancel_sm and replace_sm on the client's own messages."""
 
 import asyncio
-from collections import Counter
+from collections import Counter, defaultdict
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 
 import pytest
 
@@ -15,6 +16,7 @@ from smpp.times import parse_time
 from tests.support.cast import make_smpp_client
 from tests.workers.smpp_server.cast import NUMBER, Scene, bound, deliveries, scene
 from workers.smpp_server import asking
+from workers.smpp_server.shared import Shared
 
 pytestmark = pytest.mark.django_db(transaction=True)
 IN_AN_HOUR = "000000010000000R"
@@ -190,6 +192,24 @@ def test_a_cancel_without_id_that_could_not_call_back_all_does_not_say_that_it_h
         )
         assert (first.status, second.status, third.status) == (S.ESME_RCANCELFAIL, 0, S.ESME_RCANCELFAIL)
         assert {message.status for message in found.messages} == {"CANCELLED"}
+
+
+def test_a_client_that_asks_much_at_once_has_one_turn_of_the_two():
+    async def asks() -> list[str]:
+        shared, told, busy = SimpleNamespace(_asking=defaultdict(asyncio.Lock), questions=asyncio.Semaphore(2)), [], []
+
+        async def ask(client_id: int, name: str) -> None:
+            async with Shared.turn(shared, client_id):
+                busy.append(client_id)
+                assert busy.count(client_id) == 1 and len(busy) <= 2
+                await asyncio.sleep(0.001)
+                busy.remove(client_id)
+                told.append(name)
+
+        await asyncio.gather(*(ask(1, "flood") for _ in range(50)), ask(2, "other"))
+        return told
+
+    assert asyncio.run(asks()).index("other") < 3
 
 
 def test_a_replace_changes_text_date_and_receipt_of_what_waits():
