@@ -95,7 +95,7 @@ def _look_again(connector: ConnectorView, keys: Collection[str]) -> None:
         if missed:
             parked.rematch([fact.id for fact in missed])
     except Exception as error:
-        log.warning("parked_receipts_wait", connector=connector.name, error=str(error))
+        log.warning("parked_receipts_wait", connector=connector.name, error=repr(error), exc_info=True)
 
 
 def _one_each(results: Sequence[SubmitResult]) -> dict[UUID, SubmitResult]:

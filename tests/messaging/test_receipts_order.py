@@ -1,6 +1,7 @@
 """The first final receipt wins by its arrival at the line, whichever task is quicker."""
 
 import threading
+from contextlib import contextmanager
 
 import pytest
 from django.db import connection
@@ -41,12 +42,9 @@ def blocked():
         return bool(cursor.fetchone()[0])
 
 
-def test_a_slow_task_with_the_earlier_receipt_is_not_passed_by_a_quick_one_with_a_later():
-    cast = customer()
-    line = bind(cast)
-    message = sent(cast, line)
-    first = receipts.store(line.connector_id, 1, [TEXT, receipt_for(message, MessageState.DELIVERED)])
-    second = receipts.store(line.connector_id, 2, [receipt_for(message, MessageState.UNDELIVERABLE)])
+@contextmanager
+def slow_and_quick(first, second):
+    """Two tasks at once: one that stands still with the first batch in hand until the end, one with the second."""
     holding, go_on = threading.Event(), threading.Event()
 
     def slowly(_):
@@ -58,11 +56,21 @@ def test_a_slow_task_with_the_earlier_receipt_is_not_passed_by_a_quick_one_with_
     quick = in_thread(lambda: receipts.record_line_events([second], on_text=list))
     try:
         wait_until(lambda: blocked() or not quick.is_alive())
-        assert state_of(message) == Status.SUBMITTED
+        yield
     finally:
         go_on.set()
         slow.join(20)
         quick.join(20)
+
+
+def test_a_slow_task_with_the_earlier_receipt_is_not_passed_by_a_quick_one_with_a_later():
+    cast = customer()
+    line = bind(cast)
+    message = sent(cast, line)
+    first = receipts.store(line.connector_id, 1, [TEXT, receipt_for(message, MessageState.DELIVERED)])
+    second = receipts.store(line.connector_id, 2, [receipt_for(message, MessageState.UNDELIVERABLE)])
+    with slow_and_quick(first, second):
+        assert state_of(message) == Status.SUBMITTED
     assert state_of(message) == Status.DELIVERED
     assert [receipt.status for receipt in Receipt.objects.order_by("id")] == ["DELIVERED", "UNDELIVERED"]
     assert len(told(message)) == 1
@@ -75,22 +83,8 @@ def test_a_part_keeps_its_own_earlier_receipt_that_is_in_slow_hands_although_its
     message = sent(cast, line, parts=3)
     first = receipts.store(line.connector_id, 1, [TEXT, receipt_for(message, U, seq=2)])
     second = receipts.store(line.connector_id, 2, [receipt_for(message, D, seq=1)])
-    holding, go_on = threading.Event(), threading.Event()
-
-    def slowly(_):
-        holding.set()
-        go_on.wait(20)
-
-    slow = in_thread(lambda: receipts.record_line_events([first], on_text=slowly))
-    assert holding.wait(20)
-    quick = in_thread(lambda: receipts.record_line_events([second], on_text=list))
-    try:
-        wait_until(lambda: blocked() or not quick.is_alive())
+    with slow_and_quick(first, second):
         assert states(message) == "---"
-    finally:
-        go_on.set()
-        slow.join(20)
-        quick.join(20)
     assert (states(message), matched(message)) == ("DUD", ["id", "id", "sibling"])
     assert (cast.balance, len(told(message)), waiting_lines()) == (98, 1, 0)
     assert not MessageEvent.objects.exists()

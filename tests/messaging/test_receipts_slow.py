@@ -23,16 +23,6 @@ CROWDED = "971509998877"
 
 
 @pytest.fixture
-def cast():
-    return customer()
-
-
-@pytest.fixture
-def line(cast):
-    return bind(cast)
-
-
-@pytest.fixture
 def impatient(monkeypatch):
     """Statements of this connection end after a fifth of a second."""
     monkeypatch.setattr(halving, "PATIENCE", 0.2)
